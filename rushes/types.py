@@ -1,0 +1,148 @@
+"""The nouns that every floor shares: shapes, requests, films, captions. No torch, no behaviour beyond checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rushes.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_PROMPT_CHARACTERS = 2000
+MAX_SEED = 2**63 - 1
+
+
+def nearest_multiple(value: int, factor: int) -> int:
+    """Return the positive multiple of `factor` nearest to `value` (ties go up)."""
+    return max(factor, (value + factor // 2) // factor * factor)
+
+
+def _check_sides(shape: Factors | VideoShape) -> None:
+    for name in ("frames", "height", "width"):
+        if getattr(shape, name) < 1:
+            raise InputError(f"{name} is {getattr(shape, name)}; the nearest legal value is 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """How many frames, rows and columns of pixels one latent cell stands for."""
+
+    frames: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        _check_sides(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoShape:
+    """Frames x height x width, in frames and pixels (or, after `.latent`, in latent cells)."""
+
+    frames: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        _check_sides(self)
+
+    def latent(self, factors: Factors) -> VideoShape:
+        """Return the latent grid of this shape.
+
+        Raises:
+            InputError: a side is no multiple of its factor; the message names the nearest legal side.
+        """
+        for name in ("frames", "height", "width"):
+            value, factor = getattr(self, name), getattr(factors, name)
+            if value % factor:
+                nearest = nearest_multiple(value, factor)
+                raise InputError(f"{name} {value} is no multiple of {factor}; the nearest legal value is {nearest}")
+        return VideoShape(
+            frames=self.frames // factors.frames,
+            height=self.height // factors.height,
+            width=self.width // factors.width,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.frames}x{self.height}x{self.width}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """Text that describes a clip: `kind` is short, long or structured; `captioner` says who wrote it."""
+
+    text: str
+    kind: str = "short"
+    captioner: str = "world"
+    version: str = "1"
+    outcome: str = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One film asked for; the command line, HTTP, the queue and evaluation all carry this one.
+
+    `shape` is in output pixels, `fps` in frames per second; `seed` is in [0, 2^63);
+    `guidance_scale` is the s of `uncond + s (cond - uncond)`; `num_steps` counts sampling steps.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    model: str = "rushes"
+    seed: int = 0
+    shape: VideoShape
+    fps: int
+    num_steps: int
+    guidance_scale: float
+    conditions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise InputError("the prompt is empty; say what the film shows, for instance 'a red car drives left'")
+        for name in ("prompt", "negative_prompt"):
+            length = len(getattr(self, name))
+            if length > MAX_PROMPT_CHARACTERS:
+                legal = f"the longest legal one has {MAX_PROMPT_CHARACTERS}"
+                raise InputError(f"the {name.replace('_', ' ')} has {length} characters; {legal}")
+            if any("\ud800" <= character <= "\udfff" for character in getattr(self, name)):
+                raise InputError(f"the {name.replace('_', ' ')} is no legal Unicode; type it as UTF-8")
+        if self.fps < 1:
+            raise InputError(f"fps {self.fps} is illegal; the nearest legal value is 1")
+        if not 0 <= self.seed <= MAX_SEED:
+            nearest = 0 if self.seed < 0 else MAX_SEED
+            raise InputError(f"seed {self.seed} is illegal; the nearest legal value is {nearest}")
+        if not 1 <= self.num_steps <= 1000:
+            nearest = 1 if self.num_steps < 1 else 1000
+            raise InputError(f"num_steps {self.num_steps} is illegal; the nearest legal value is {nearest}")
+        if not 0.0 <= self.guidance_scale <= 30.0:
+            nearest_scale = 0.0 if not self.guidance_scale >= 0 else 30.0
+            raise InputError(
+                f"guidance_scale {self.guidance_scale} is illegal; the nearest legal value is {nearest_scale}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Video:
+    """Decoded frames, uint8 RGB `[t h w c]`, their fps, and the resolved request that made them (if any).
+
+    Two videos are equal only when they are one: arrays have no single truth to compare by.
+    """
+
+    frames: np.ndarray
+    fps: float
+    request: dict[str, Any] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.frames.shape, self.frames.dtype
+        if len(shape) != 4 or shape[3] != 3 or str(dtype) != "uint8":
+            raise InputError(f"a video is uint8 [t h w 3], not {dtype} {list(shape)}")
+        if not self.fps > 0:
+            raise InputError(f"fps {self.fps} is illegal; a video needs more than 0 frames per second")
+
+    @property
+    def shape(self) -> VideoShape:
+        """Return frames x height x width, in frames and pixels."""
+        t, h, w, _ = self.frames.shape
+        return VideoShape(frames=t, height=h, width=w)
