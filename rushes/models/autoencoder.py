@@ -1,0 +1,350 @@
+"""The space-time autoencoder: a fixed linear transform encodes, a small convolutional network paints.
+
+b batch, c channels, t h w latent grid, f frames painted per latent frame, p pixels painted per cell side
+
+One latent frame is half a second. The encoder sees `window` frames at 8 frames per second, `cell` view pixels per
+cell; the decoder paints 4 or 12 frames per latent frame (8 or 24 frames per second) and 16, 48 or 80 pixels per cell.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rushes.config import from_dict
+from rushes.errors import InputError
+from rushes.models import Family
+from rushes.nn import weights
+
+LATENT_FPS = 2
+ENCODED_FPS = 8
+PAINTED_FPS = 24
+FRAMES_AT_ONCE = 2  # at 1280x720 the buffers of more are mapped anew for every chunk, which takes as long as painting
+FINE = 16  # pixels per cell of the finest features
+HEADS = {FINE: 1, 48: 3, 80: 5}  # pixels per cell -> pixels per view pixel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderConfig:
+    """`widths` are the decoder's channels at the grid, at 4x, per frame at 4x, at 8x and at 16x the grid."""
+
+    channels: int = 160
+    cell: int = 16
+    window: int = 4
+    whitening: float = 0.4
+    widths: tuple[int, ...] = (192, 96, 48, 32, 24)
+
+
+class PatchTransform(nn.Module):
+    """Principal components of `window x cell x cell x 3` patches, partly whitened.
+
+    Channel i is `component_i . (patch - mean) / divisor_i`, with divisor_i = g deviation_i^whitening and g such that
+    the mean variance of the channels is 1: strong components stay strong, so that a film model settles them first.
+    """
+
+    basis: Tensor
+    mean: Tensor
+    divisor: Tensor
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        size = config.window * config.cell**2 * 3
+        self.register_buffer("basis", torch.zeros(config.channels, size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("divisor", torch.ones(config.channels))
+
+    def patches(self, views: Tensor) -> Tensor:
+        """`[b 3 T H W]` in [-1, 1] -> `[b t h w size]`."""
+        b, c, frames, height, width = views.shape
+        s, f = self.config.cell, self.config.window
+        x = views.view(b, c, frames // f, f, height // s, s, width // s, s)
+        return x.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, frames // f, height // s, width // s, -1)
+
+    def unpatch(self, patches: Tensor) -> Tensor:
+        """`[b t h w size]` -> `[b 3 T H W]`."""
+        b, t, h, w, _ = patches.shape
+        s, f = self.config.cell, self.config.window
+        x = patches.view(b, t, h, w, f, s, s, 3).permute(0, 7, 1, 4, 2, 5, 3, 6)
+        return x.reshape(b, 3, t * f, h * s, w * s)
+
+    def fit(self, covariance: Tensor, mean: Tensor) -> None:
+        """Set the transform from the patches' covariance `[size size]` and mean `[size]` (float64)."""
+        values, vectors = torch.linalg.eigh(covariance)
+        keep = values.flip(0)[: self.config.channels].clamp(min=1e-8)
+        deviation = keep.sqrt()
+        divisor = deviation**self.config.whitening
+        divisor = divisor * ((deviation / divisor) ** 2).mean().sqrt()
+        self.basis.copy_(vectors.flip(1)[:, : self.config.channels].T)
+        self.mean.copy_(mean)
+        self.divisor.copy_(divisor)
+
+    def encode(self, views: Tensor) -> Tensor:
+        """`[b 3 T H W]` float in [-1, 1] -> `[b c t h w]`."""
+        coefficients = (self.patches(views) - self.mean) @ self.basis.T / self.divisor
+        return coefficients.permute(0, 4, 1, 2, 3).contiguous()
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """The plain linear inverse, `[b c t h w]` -> `[b 3 T H W]`: the decoder's starting point and rival."""
+        coefficients = latent.permute(0, 2, 3, 4, 1) * self.divisor
+        return self.unpatch(coefficients @ self.basis + self.mean)
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions around a skip; rectifiers, since at film size smoother ones cost a tenth of the decode."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(F.relu(x))))
+
+
+class Painter(nn.Module):
+    """The decoder: latents to pixels, with the neighbouring half-seconds in sight.
+
+    It begins as the transform's linear inverse, enlarged bilinearly, and learns what to add: edges, in-between frames.
+    """
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        a, b, c, d, e = config.widths
+        self.frames = PAINTED_FPS // LATENT_FPS
+        self.c = c
+        self.into = nn.Conv2d(3 * config.channels, a, 3, padding=1)
+        self.grid = nn.Sequential(Residual(a), Residual(a))
+        self.grow4 = nn.Conv2d(a, b * 16, 1)
+        self.still = nn.Sequential(Residual(b), Residual(b))
+        self.unroll = nn.Conv2d(b, c * self.frames, 1)
+        self.moving = Residual(c)
+        self.grow8 = nn.Conv2d(c, d * 4, 1)
+        self.middle = Residual(d)
+        self.grow16 = nn.Conv2d(d, e * 4, 1)
+        self.join = nn.Conv2d(e + 6, e, 3, padding=1)
+        self.fine = Residual(e)
+        self.heads = nn.ModuleDict({str(p): _bilinear_head(e, k) for p, k in HEADS.items()})
+
+    def timeline(self, triples: Tensor) -> Tensor:
+        """Return all twelve frames of each middle latent frame, still coarse: `[b 12 c 4h 4w]`.
+
+        `triples [b 3c h w]` are the previous, the present and the next latent frame.
+        """
+        x = self.grid(self.into(triples.contiguous(memory_format=torch.channels_last)))
+        x = self.unroll(self.still(F.pixel_shuffle(self.grow4(x), 4)))
+        return x.view(len(x), self.frames, self.c, *x.shape[2:])
+
+    def sharpen(self, x: Tensor, views: Tensor) -> Tensor:
+        """Return what the heads read, `[f e+3 16h 16w]`, for frames `[f c 4h 4w]` of a timeline.
+
+        `views [f 6 16h 16w]` are the linear inverse at the two nearest encoded frames, the nearer one first.
+        """
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = F.pixel_shuffle(self.grow8(self.moving(x)), 2)
+        x = F.pixel_shuffle(self.grow16(self.middle(x)), 2)
+        x = self.join(torch.cat((x, views), dim=1).contiguous(memory_format=torch.channels_last))
+        return torch.cat((F.relu(self.fine(x)), views[:, :3]), dim=1).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, features: Tensor, pixels: int) -> Tensor:
+        """Paint 16, 48 or 80 `pixels` per cell side.
+
+        Returns:
+            Blocks of pixels `[b H/k W/k k k 3]`, about in [-1, 1], unclamped; `lay_out` makes them pictures.
+        """
+        return self.heads[str(pixels)](features).permute(0, 2, 3, 1).unflatten(-1, (HEADS[pixels], HEADS[pixels], 3))
+
+
+def _bilinear_head(width: int, k: int) -> nn.Conv2d:
+    """Return a convolution to `k x k` pixels that begins by enlarging its last three channels bilinearly."""
+    head = nn.Conv2d(width + 3, 3 * k * k, 3, padding=1)
+    away = (torch.arange(k) - (k - 1) / 2) / k  # of each new pixel from the old one's middle, in old pixels
+    taps = torch.stack((-away.clamp(max=0), 1 - away.abs(), away.clamp(min=0)), dim=1)
+    weight = torch.zeros(k, k, 3, width + 3, 3, 3)
+    for channel in range(3):
+        weight[:, :, channel, width + channel] = taps[:, None, :, None] * taps[None, :, None, :]
+    with torch.no_grad():
+        head.weight.copy_(weight.flatten(0, 2))
+        head.bias.zero_()  # type: ignore[union-attr]
+    return head
+
+
+def lay_out(blocks: Tensor) -> Tensor:
+    """Blocks of pixels `[b h w k k 3]` -> pictures `[b h*k w*k 3]`."""
+    b, h, w, k, _, _ = blocks.shape
+    return blocks.transpose(2, 3).reshape(b, h * k, w * k, 3)
+
+
+def triples(latent: Tensor) -> Tensor:
+    """`[b c t h w] -> [b*t 3c h w]`: each latent frame with its neighbours (the ends repeat themselves)."""
+    padded = torch.cat((latent[:, :, :1], latent, latent[:, :, -1:]), dim=2)
+    joined = torch.cat((padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]), dim=1)
+    return joined.transpose(1, 2).flatten(0, 1)
+
+
+class Autoencoder(nn.Module):
+    """Films to latents and back."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.transform = PatchTransform(config)
+        self.painter = Painter(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> Self:
+        """Load the weights in `folder`. Raises: WeightsError."""
+        record = weights.read_config(folder, family="autoencoder")
+        model = cls(from_dict(AutoencoderConfig, record["config"]))
+        weights.load(model, folder, family="autoencoder")
+        return model
+
+    def encode(self, views: Tensor) -> Tensor:
+        """Views `[b 3 T H W]` in [-1, 1] at 8 frames per second -> latents `[b c t h w]`.
+
+        Raises:
+            InputError: T, H or W is no multiple of the window or the cell.
+        """
+        _, _, frames, height, width = views.shape
+        for name, value, factor in (
+            ("frames", frames, self.config.window),
+            ("height", height, self.config.cell),
+            ("width", width, self.config.cell),
+        ):
+            if value % factor:
+                nearest = max(factor, round(value / factor) * factor)
+                raise InputError(f"{name} {value} is no multiple of {factor}; the nearest legal value is {nearest}")
+        return self.transform.encode(views)
+
+    def views(self, triples: Tensor) -> Tensor:
+        """Return the linear inverse around each of twelve frames, `[b 12 6 16h 16w]`: the nearest view, then the next.
+
+        The present half-second has four views; the fifth is the next one's first, or where a film ends (its last
+        latent frame is its own neighbour) the fourth again.
+        """
+        _, present, following = triples.unflatten(1, (3, -1)).unbind(1)
+        shown = self.transform.decode(torch.stack((present, following), dim=2).float()).transpose(1, 2)
+        if self.config.cell != FINE:
+            shown = F.interpolate(shown, scale_factor=(1, FINE / self.config.cell, FINE / self.config.cell))
+        ends = (present == following).flatten(1).all(1).view(-1, 1, 1, 1)
+        fifth = torch.where(ends, shown[:, 3], shown[:, self.config.window])
+        shown = torch.cat((shown[:, : self.config.window], fifth[:, None]), dim=1)
+        index = torch.arange(self.painter.frames, device=triples.device)
+        each = self.painter.frames // self.config.window
+        before, is_late = index // each, (index % each) * 2 > each
+        nearer, other = before + is_late.long(), before + 1 - is_late.long()
+        return torch.cat((shown[:, nearer], shown[:, other]), dim=2)
+
+    def features(self, triples: Tensor, frames: Tensor) -> Tensor:
+        """Return what the painter's heads read, `[b*f e+3 16h 16w]`, for some frames of each middle latent frame.
+
+        Args:
+            triples: previous, present and next latent frame, `[b 3c h w]`.
+            frames: indices in 0..11, `[f]` or `[b f]`.
+        """
+        rows = torch.arange(len(triples), device=triples.device)[:, None]
+        chosen = frames.expand(len(triples), -1)
+        dtype = self.painter.into.weight.dtype
+        coarse = self.painter.timeline(triples.to(dtype))[rows, chosen].flatten(0, 1)
+        return self.painter.sharpen(coarse, self.views(triples)[rows, chosen].flatten(0, 1).to(dtype))
+
+    def decode(self, latent: Tensor, *, fps: int, pixels: int, num_frames: int | None = None) -> Iterator[Tensor]:
+        """Paint one film in order, or its first `num_frames`.
+
+        Each of torch's threads paints a half-second of its own, alone: that scales better than sharing every
+        convolution, and the frames are the same, bit for bit, for any number of threads.
+
+        Args:
+            latent: `[1 c t h w]`.
+            fps: 8 or 24.
+            pixels: pixels per cell side: 16, 48 or 80.
+            num_frames: all of them where None.
+
+        Yields:
+            uint8 `[f H W 3]`, at most `fps / 2` frames.
+
+        Raises:
+            InputError: another fps or number of pixels.
+        """
+        if fps not in (ENCODED_FPS, PAINTED_FPS):
+            nearest = min((ENCODED_FPS, PAINTED_FPS), key=lambda legal: abs(legal - fps))
+            raise InputError(f"fps {fps} can't be painted; the nearest legal value is {nearest}")
+        if pixels not in HEADS:
+            nearest = min(HEADS, key=lambda legal: abs(legal - pixels))
+            raise InputError(f"{pixels} pixels per cell can't be painted; the nearest legal value is {nearest}")
+        each, threads = fps // LATENT_FPS, torch.get_num_threads()
+        left = latent.shape[2] * each if num_frames is None else num_frames
+        work = [(joined, min(each, left - i * each)) for i, joined in enumerate(triples(latent)) if i * each < left]
+        waiting = iter(work)
+        with ThreadPoolExecutor(threads, initializer=_work_alone) as pool:
+            painting = deque(pool.submit(self._paint, *few, fps, pixels) for few in islice(waiting, threads + 1))
+            try:
+                while painting:
+                    yield painting.popleft().result()
+                    painting.extend(pool.submit(self._paint, *few, fps, pixels) for few in islice(waiting, 1))
+            finally:
+                pool.shutdown(cancel_futures=True)
+                torch.set_num_threads(threads)  # a thread's own number becomes that of the threads after it
+
+    def decode_bytes(self, num_cells: int, *, fps: int, pixels: int, threads: int) -> int:
+        """Return about how much memory `decode` needs at once for frames of `num_cells` cells."""
+        channels = 3 * HEADS[pixels] ** 2 + 3 * self.config.widths[-1]  # what a thread holds at 16 pixels per cell
+        sharp = 4 * num_cells * 16**2 * channels * FRAMES_AT_ONCE * 2
+        return threads * sharp + (threads + 2) * (fps // LATENT_FPS) * num_cells * pixels**2 * 3
+
+    @torch.inference_mode()
+    def _paint(self, joined: Tensor, num: int, fps: int, pixels: int) -> Tensor:
+        """Paint the first `num` frames of the middle one of three latent frames `[3c h w]`."""
+        timeline = self.painter.timeline(joined[None])[0, :: PAINTED_FPS // fps].split(FRAMES_AT_ONCE)
+        views = self.views(joined[None])[0, :: PAINTED_FPS // fps].split(FRAMES_AT_ONCE)
+        # Always whole chunks: a convolution may round otherwise for another number of frames.
+        chunks = list(zip(timeline, views, strict=True))[: -(-num // FRAMES_AT_ONCE)]
+        return torch.cat([lay_out(self._levels(*some, pixels)) for some in chunks])[:num]
+
+    def _levels(self, timeline: Tensor, views: Tensor, pixels: int) -> Tensor:
+        return _round(self.painter(self.painter.sharpen(timeline, views), pixels).float().mul_(127.5))
+
+
+def _work_alone() -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def fit(frames: Tensor, height: int, width: int) -> Tensor:
+    """Return frames uint8 `[f H W 3]` at `[f height width 3]`: the centre that has that aspect, resized by area."""
+    _, h, w, _ = frames.shape
+    if (h, w) == (height, width):
+        return frames
+    down, across = min(h, round(w * height / width)), min(w, round(h * width / height))
+    top, left = (h - down) // 2, (w - across) // 2
+    centre = frames[:, top : top + down, left : left + across].permute(0, 3, 1, 2)
+    return F.interpolate(centre, (height, width), mode="bilinear", antialias=True).permute(0, 2, 3, 1).contiguous()
+
+
+def to_bytes(painted: Tensor) -> Tensor:
+    """Values about in [-1, 1] -> uint8, rounded and clamped; the shape stays."""
+    return _round(painted.float().mul(127.5))
+
+
+def _round(levels: Tensor) -> Tensor:
+    """Use up levels about in [-127.5, 127.5] as uint8."""
+    return levels.add_(128.0).clamp_(0, 255).to(torch.uint8)
+
+
+def tiny() -> AutoencoderConfig:
+    """Return a config for tests: cells of 4 view pixels, so that the whole transform has 192 components."""
+    return AutoencoderConfig(channels=12, cell=4, widths=(8, 6, 4, 4, 4))
+
+
+SPEC = Family(name="autoencoder", config=AutoencoderConfig, model=Autoencoder, full=AutoencoderConfig, tiny=tiny)

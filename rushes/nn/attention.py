@@ -1,0 +1,67 @@
+"""Multi-head attention whose keys and values may be joined by read-only ones (a prompt's), and the gated MLP.
+
+b batch, n tokens, m extra keys, d width, k heads, e head width
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def rms(x: Tensor) -> Tensor:
+    """Divide by the root mean square over the last axis (no gain). Source: RMSNorm, arXiv 1910.07467 eq. 4."""
+    return F.rms_norm(x, (x.shape[-1],), eps=1e-6)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """`[b n d] -> [b k n e]`."""
+    b, n, d = x.shape
+    return x.view(b, n, heads, d // heads).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """`[b k n e] -> [b n d]`."""
+    b, k, n, e = x.shape
+    return x.transpose(1, 2).reshape(b, n, k * e)
+
+
+class GatedMLP(nn.Module):
+    """SwiGLU: `out(silu(gate(x)) * up(x))`. Source: GLU variants, arXiv 2002.05202 eq. 6."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.into = nn.Linear(width, 2 * hidden, bias=False)
+        self.out = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.into(x).split(self.hidden, dim=-1)
+        return self.out(F.silu(gate) * up)
+
+
+class SelfAttention(nn.Module):
+    """Plain bidirectional attention with normalised queries and keys, for short sequences without positions."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
+        mixed = F.scaled_dot_product_attention(rms(q), rms(k), v)
+        return self.out(join_heads(mixed))
+
+
+def timestep_features(t: Tensor, width: int, scale: float = 1000.0) -> Tensor:
+    """Return cosines and sines `[... width]` float32 of `t` at geometric frequencies.
+
+    Source: DDPM / Transformer sinusoids (arXiv 1706.03762, section 3.5), with t stretched by `scale`.
+    """
+    half = width // 2
+    frequencies = torch.exp(-torch.arange(half, dtype=torch.float32, device=t.device) * (9.21034 / half))
+    turned = t.float()[..., None] * scale * frequencies
+    return torch.cat((turned.cos(), turned.sin()), dim=-1)

@@ -1,0 +1,175 @@
+"""Tests of the film model: what may see what, where things are, and what it gives before training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from rushes.errors import InputError, WeightsError
+from rushes.models.transformer import Block, Transformer, TransformerConfig, tiny
+from rushes.nn import weights
+from rushes.nn.rope import rotation
+
+
+def model(*, is_random: bool = True) -> Transformer:
+    """Return a tiny model; a random one has no zero-initialised outputs, which would hide what blocks do."""
+    torch.manual_seed(0)
+    film = Transformer(tiny()).eval().requires_grad_(False)
+    if is_random:
+        for parameter in film.parameters():
+            torch.nn.init.normal_(parameter, std=0.15)
+    return film
+
+
+def films(batch: int = 2, seconds: int = 2, rows: int = 3, columns: int = 4) -> Tensor:
+    return torch.randn(batch, 4, 2 * seconds, rows, columns, generator=torch.Generator().manual_seed(1))
+
+
+def ids(batch: int = 2) -> Tensor:
+    return torch.tensor([[2, 3, 4, 0], [4, 1, 0, 0], [3, 3, 2, 2]])[:batch]
+
+
+def seconds(batch: int = 2, start: float = 0.0, duration: float = 2.0) -> tuple[Tensor, Tensor]:
+    return torch.full((batch,), start), torch.full((batch,), duration)
+
+
+def velocity(film: Transformer, latent: Tensor, prompts: Tensor | None = None, t: float = 0.5) -> Tensor:
+    b = len(latent)
+    prompt = film.read(ids(b) if prompts is None else prompts)
+    return film(latent, torch.full((b,), t), prompt, seconds(b))
+
+
+def test_before_training_it_predicts_a_grey_film() -> None:
+    film, latent = model(is_random=False), films()
+    assert torch.equal(film.clean(latent, torch.ones(2), film.read(ids()), seconds()), torch.zeros_like(latent))
+    assert torch.allclose(velocity(film, latent, t=0.5), latent / 0.5)
+
+
+def test_at_small_times_the_velocity_stays_finite() -> None:
+    film, latent = model(is_random=False), films()
+    assert torch.allclose(velocity(film, latent, t=0.0), latent / film.smallest_t)
+
+
+def test_every_parameter_of_a_random_model_counts() -> None:
+    film = model().requires_grad_(True)
+    velocity(film, films()).square().mean().backward()
+    silent = [name for name, p in film.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == ["blocks.0.value_mix"]  # the first block has no earlier values to mix in
+
+
+def test_films_of_a_batch_do_not_see_each_other() -> None:
+    film, latent = model(), films(3)
+    together = velocity(film, latent)
+    for index in range(3):
+        alone = velocity(film, latent[index : index + 1], ids(3)[index : index + 1])
+        assert torch.allclose(together[index : index + 1], alone, atol=1e-4)
+
+
+def test_a_film_of_one_second_is_frame_attention() -> None:
+    """Even blocks see one second: with the odd ones shut, each second of a film is a film of its own."""
+    film = model()
+    for block in film.blocks[1::2]:
+        for layer in (block.out, block.mlp.out):
+            torch.nn.init.zeros_(layer.weight)
+    latent = films(1, 3)
+    whole = film.clean(latent, torch.full((1,), 0.5), film.read(ids(1)), seconds(1))
+    for index in range(3):
+        part = latent[:, :, 2 * index : 2 * index + 2]
+        alone = film.clean(part, torch.full((1,), 0.5), film.read(ids(1)), seconds(1, start=float(index)))
+        assert torch.allclose(whole[:, :, 2 * index : 2 * index + 2], alone, atol=1e-4)
+
+
+def test_odd_blocks_carry_one_second_to_another() -> None:
+    film, latent = model(), films(1, 2)
+    changed = latent.clone()
+    changed[:, :, :2] += 1
+    assert (velocity(film, latent) - velocity(film, changed))[:, :, 2:].abs().max() > 1e-3
+
+
+def test_the_prompt_the_time_and_the_duration_change_the_film() -> None:
+    film, latent = model(), films(1)
+    prompt, half = film.read(ids(1)), torch.full((1,), 0.5)
+    usual = film.clean(latent, half, prompt, seconds(1))
+    others = (
+        film.clean(latent, half, film.read(torch.tensor([[4, 3, 2, 0]])), seconds(1)),
+        film.clean(latent, half + 0.1, prompt, seconds(1)),
+        film.clean(latent, half, prompt, seconds(1, duration=10.0)),
+        film.clean(latent, half, prompt, seconds(1, start=3.0)),
+    )
+    assert all((other - usual).abs().max() > 1e-3 for other in others)
+
+
+def test_text_is_read_as_extra_keys_of_a_dense_attention() -> None:
+    torch.manual_seed(0)
+    config = tiny()
+    block = Block(config).eval().requires_grad_(False)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    x, tokens, shared = torch.randn(1, 5, 32), torch.randn(1, 4, 16), torch.randn(1, 6, 32)
+    turn = rotation(torch.randn(5, 3), (4, 6, 6))
+    text = block.text(tokens)
+    found, values = block(x, shared, turn, text, None)
+
+    def normal(a: Tensor) -> Tensor:
+        return a / (a.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+
+    def turned(a: Tensor) -> Tensor:
+        first, second = a[..., :8], a[..., 8:]
+        return torch.cat((first * turn[0] - second * turn[1], first * turn[1] + second * turn[0]), -1)
+
+    shift, scale, gate, shift2, scale2, gate2 = (shared + block.modulation)[0]
+    q, k, v = (block.qkv.weight @ (normal(x[0]) * (1 + scale) + shift).T).T.view(5, 3, 2, 16).permute(1, 2, 0, 3)
+    text_k, text_v = (tokens[0] @ block.text_kv.weight.T).view(4, 2, 2, 16).permute(1, 2, 0, 3)
+    keys = torch.cat((turned(normal(k)), normal(text_k)), 1)
+    shares = (turned(normal(q) * block.query_gain) @ keys.mT / 4).softmax(-1)
+    mixed = (shares @ torch.cat((v, text_v), 1)).transpose(0, 1).reshape(5, 32) @ block.out.weight.T
+    dense = x[0] + gate * mixed
+    dense = dense + gate2 * block.mlp(normal(dense) * (1 + scale2) + shift2)
+    assert torch.allclose(values[0], v, atol=1e-5)
+    assert torch.allclose(found[0], dense, atol=1e-4)
+
+
+def test_a_subject_has_one_scale_in_every_aspect() -> None:
+    """The step between neighbouring cells is the same share of the picture's size, whatever its sides."""
+    film = model()
+    steps = []
+    for rows, columns in ((9, 16), (16, 9), (12, 12)):
+        _, (cosine, sine) = film.coordinates((1, rows, columns), torch.zeros(1))
+        turn = torch.complex(cosine, sine).view(rows, columns, -1)
+        steps.append((turn[1:] / turn[:-1])[0, 0])
+        assert torch.allclose(turn[0, 0] * turn[-1, -1], torch.ones(8, dtype=torch.complex64), atol=1e-4)  # centred
+    assert all(torch.allclose(step, steps[0], atol=1e-4) for step in steps)
+
+
+def test_a_window_knows_where_in_the_film_it_starts() -> None:
+    film = model()
+    waves, _ = film.coordinates((3, 2, 2), torch.tensor([0.0, 1.0]))
+    first, second = waves.view(2, 3, 4, -1)
+    assert torch.allclose(first[1:], second[:-1], atol=1e-5)
+    assert not torch.allclose(first[0], first[1], atol=1e-2)
+
+
+def test_bfloat16_follows_float32() -> None:
+    film, latent = model(), films()
+    exact = velocity(film, latent)
+    low = film.to(torch.bfloat16)
+    found = low(latent.to(torch.bfloat16), torch.full((2,), 0.5), low.read(ids()), seconds())
+    assert found.dtype == torch.bfloat16
+    assert 0 < (found.float() - exact).norm() / exact.norm() < 0.05
+
+
+def test_weights_come_back(tmp_path: Path) -> None:
+    film, latent = model(), films()
+    film.to(torch.bfloat16).float()  # what shipping keeps
+    folder = weights.save(film, tmp_path / "film", family="transformer", config=film.config)
+    found = Transformer.from_pretrained(folder)
+    assert found.vocabulary.ids == film.vocabulary.ids
+    assert torch.equal(velocity(found, latent), velocity(film, latent))
+    with pytest.raises(WeightsError):
+        Transformer.from_pretrained(tmp_path)
+
+
+def test_a_head_that_three_axes_cannot_share_is_refused() -> None:
+    with pytest.raises(InputError, match=r"width 48 .* nearest legal value is 64"):
+        TransformerConfig(width=48, heads=4)
