@@ -1,0 +1,213 @@
+"""Train the film model: flow matching on latents of the paper world, captions in their own words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from rushes import config as configs
+from rushes.data import bank as banks
+from rushes.data.world_rows import NUM_CAPTIONS, LatentRows
+from rushes.diffusion import flow, samplers, schedule
+from rushes.models.autoencoder import Autoencoder, to_bytes
+from rushes.models.transformer import Transformer, TransformerConfig
+from rushes.nn import weights
+from rushes.train import ceiling
+from rushes.train.optimizer import OptimizerConfig
+from rushes.train.trainer import Objective, RunConfig, generator
+from rushes.world import REVISION
+from rushes.world.captions import words
+from rushes.world.scene import SceneFilters
+from rushes.world.synonyms import SYNONYMS
+
+NUM_PREVIEWS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Films of one length and grid: `num` in the bank, `share` of the steps, `batch` films a step."""
+
+    seconds: int
+    rows: int
+    columns: int
+    num: int
+    share: float
+    batch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmConfig:
+    """`subject_weight` is how much more than the background a cell covered by the subject counts in the loss."""
+
+    run: RunConfig
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    model: TransformerConfig = field(default_factory=TransformerConfig)
+    autoencoder: str = "weights/autoencoder"
+    banks: str = "runs/banks"
+    buckets: tuple[Bucket, ...] = ()
+    filters: SceneFilters = field(default_factory=SceneFilters)
+    subject_weight: float = 4.0
+    no_prompt: float = 0.1
+    t_mean: float = 0.3
+    t_deviation: float = 1.2
+    shift: float = 2.0
+    workers: int = 2
+
+    def objective(self) -> Objective:
+        return FilmObjective(self)
+
+
+class FilmObjective:
+    """One step is one bucket's batch; the bucket follows from (seed, step)."""
+
+    def __init__(self, config: FilmConfig) -> None:
+        self.config = config
+        text = replace(config.model.text, words=tuple(sorted(words())))
+        self.model: nn.Module = Transformer(replace(config.model, text=text))
+        if config.run.init:
+            weights.load(self.model, Path(config.run.init), family="transformer")
+            self.model.train().requires_grad_(True)
+        self.films: list[_Films] = []
+        self.held_out: _Films | None = None
+
+    def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Build or open one bank per bucket, and a small held-out one shaped like the first bucket."""
+        self.films = [self._films(bucket, "train", bucket.num, say) for bucket in self.config.buckets]
+        self.held_out = self._films(self.config.buckets[0], "test", banks.CHUNK, say)
+
+    def _films(self, bucket: Bucket, split: str, num: int, say: Callable[[str], None]) -> _Films:
+        c = self.config
+        make = LatentRows(
+            autoencoder=c.autoencoder, seconds=bucket.seconds, rows=bucket.rows, columns=bucket.columns,
+            cell=weights.read_config(Path(c.autoencoder), family="autoencoder")["config"]["cell"],
+            split=split, filters=c.filters, seed=1 if split == "train" else 99,
+        )  # fmt: skip
+        facts = configs.to_dict(make) | {"transform": _transform_digest(Path(c.autoencoder)), "world": REVISION}
+        name = f"latents-{split}-{bucket.seconds}s-{bucket.rows}x{bucket.columns}-{banks.key(facts)}"
+
+        def watch(done: int, wanted: int) -> None:
+            if done % 20 == 0 or done == wanted:
+                say(f"bank {name}: {done} of {wanted} chunks")
+
+        bank = banks.build(Path(c.banks) / name, num, make, workers=c.workers, watch=watch)
+        assert isinstance(self.model, Transformer)
+        return _Films(bank, self.model)
+
+    def _bucket(self, step: int) -> int:
+        shares = np.array([bucket.share for bucket in self.config.buckets])
+        return int(np.random.default_rng((self.config.run.seed, step, 7)).choice(len(shares), p=shares / shares.sum()))
+
+    def num_samples(self, step: int) -> int:
+        return self.config.buckets[self._bucket(step)].batch
+
+    def loss(self, model: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        which = self._bucket(step)
+        bucket, films = self.config.buckets[which], self.films[which]
+        indices = banks.order(len(films), bucket.batch, self.config.run.seed + which, step)
+        loss = self._loss(model, films, indices, step)
+        return loss, {f"loss_{bucket.seconds}s_{bucket.rows}x{bucket.columns}": loss.detach()}
+
+    def _loss(self, model: nn.Module, films: _Films, indices: np.ndarray, step: int) -> Tensor:
+        c = self.config
+        rng = np.random.default_rng((c.run.seed, step, 8))
+        picks, keep = rng.integers(0, NUM_CAPTIONS, len(indices)), rng.random(len(indices)) >= c.no_prompt
+        clean, mask, ids, seconds = films.batch(indices, picks, keep)
+        random = generator(c.run.seed, step, device=clean.device)
+        noise = torch.randn(clean.shape, generator=random, device=clean.device)
+        t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
+        weight = 1 + (c.subject_weight - 1) * mask
+        weight = weight / weight.mean()
+        prompt = model.read(ids)  # type: ignore[operator]
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            return model(x, t, prompt, seconds)
+
+        per_sample = flow.loss(velocity, clean, noise, t.clamp(min=0.03), weight)
+        return (per_sample * t.clamp(min=0.03).square() / (t.square() + 0.09)).mean()
+
+    @torch.inference_mode()
+    def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
+        """Sample twelve held-out prompts, lay their first and last frames out, and return the held-out loss."""
+        films = self.held_out
+        assert films is not None and isinstance(model, Transformer)
+        losses = [float(self._loss(model, films, np.arange(i, i + 16), 10**6 + i)) for i in range(0, len(films), 16)]
+        model = model.cpu()
+        texts = [films.bank.values[i]["captions"][0] for i in range(NUM_PREVIEWS)]
+        ids = torch.tensor([model.vocabulary.encode(text) for text in [*texts, *[""] * len(texts)]])
+        prompt = model.read(ids)
+        bucket = self.config.buckets[0]
+        c = self.config.model.channels
+        shape = (NUM_PREVIEWS, c, bucket.seconds * 2, bucket.rows, bucket.columns)
+        seconds = (torch.zeros(2 * NUM_PREVIEWS), torch.full((2 * NUM_PREVIEWS,), float(bucket.seconds)))
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            prompted, plain = model(torch.cat((x, x)), torch.cat((t, t)), prompt, seconds).chunk(2)
+            return plain + 3.0 * (prompted - plain)
+
+        noise = torch.randn(shape, generator=generator(0, 0, 5))
+        latent = samplers.multistep(velocity, noise, schedule.grid(12, self.config.shift))
+        transform = Autoencoder.from_pretrained(Path(self.config.autoencoder)).transform
+        frames = to_bytes(transform.decode(latent)).permute(0, 2, 3, 4, 1).numpy()
+        pairs = np.concatenate((frames[:, 0], frames[:, -1]), axis=1)
+        columns = 4
+        sheet = np.concatenate(
+            [np.concatenate(list(row), axis=1) for row in np.split(pairs, len(pairs) // columns)], axis=0
+        )
+        Image.fromarray(sheet).save(folder / f"step-{step:07d}.png")
+        (folder / "prompts.txt").write_text("\n".join(texts) + "\n")
+        return {"held_out_loss": math.fsum(losses) / len(losses)}
+
+    def ship(self, model: nn.Module, folder: Path, facts: dict[str, Any]) -> Path:
+        assert isinstance(model, Transformer)
+        weights.save(model, folder, family="transformer", config=model.config, facts=facts)
+        (folder / "synonyms.json").write_text(json.dumps(SYNONYMS, indent=0, sort_keys=True) + "\n")
+        return folder
+
+
+class _Films:
+    """A bank's films, ready to batch: an accelerator holds them all, the CPU reads latents where they lie on disk."""
+
+    def __init__(self, bank: banks.Bank, model: Transformer) -> None:
+        self.bank = bank
+        self.place = ceiling.device()
+        values = bank.values[: len(bank)]
+        captions = [[model.vocabulary.encode(text) for text in row["captions"]] for row in values]
+        self.ids = torch.tensor(captions, device=self.place)
+        self.seconds = [torch.tensor([row[k] for row in values], device=self.place) for k in ("start_s", "duration_s")]
+        self.held = {}
+        if self.place.type != "cpu":
+            self.held = {name: torch.from_numpy(bank.whole(name)).to(self.place) for name in ("latent", "mask")}
+
+    def __len__(self) -> int:
+        return len(self.bank)
+
+    def _take(self, column: str, indices: np.ndarray, rows: Tensor) -> Tensor:
+        return self.held[column][rows] if self.held else torch.from_numpy(self.bank.take(column, indices))
+
+    def batch(
+        self, indices: np.ndarray, picks: np.ndarray, keep: np.ndarray
+    ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
+        """Return latents `[b c t h w]`, masks `[b 1 t h w]` in [0, 1], word ids `[b m]`, (start, duration) `[b]`.
+
+        `picks [b]` choose a caption each; where `keep [b]` is false, the prompt is empty.
+        """
+        rows = torch.from_numpy(indices).to(self.place)
+        clean = self._take("latent", indices, rows).float()
+        mask = self._take("mask", indices, rows).float()[:, None] / 255
+        ids = self.ids[rows, torch.from_numpy(picks).to(self.place)] * torch.from_numpy(keep).to(self.place)[:, None]
+        return clean, mask, ids, (self.seconds[0][rows], self.seconds[1][rows])
+
+
+def _transform_digest(folder: Path) -> str:
+    """Return a hash of the autoencoder's encoder alone; its painter may improve without spoiling cached latents."""
+    transform = Autoencoder.from_pretrained(folder).transform
+    return banks.key({name: float(tensor.double().abs().sum()) for name, tensor in transform.named_buffers()})

@@ -1,0 +1,1 @@
+"""Presets: one file each, whose SPEC returns a whole training config."""

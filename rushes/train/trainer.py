@@ -1,0 +1,312 @@
+"""The one training loop: objectives say what a step's loss is, this file steps, keeps, resumes and reports.
+
+Every random choice of a step comes from (seed, step), so weights, average, optimizer state and the step's number are
+the whole state of a run: a resumed run repeats an unbroken one bit for bit (same machine, same number of threads).
+"""
+
+from __future__ import annotations
+
+import copy
+import fcntl
+import json
+import math
+import os
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from rushes import config as configs
+from rushes.errors import InputError, RushesError
+from rushes.train import ceiling, checkpoint
+from rushes.train.optimizer import Optimizer, OptimizerConfig
+
+LOSSES = "loss.jsonl"  # line n is [n, loss of step n]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """How long and how carefully a run goes; `dtype` is auto, float32 or bfloat16; `init` names weights to start at."""
+
+    steps: int
+    seed: int = 0
+    dtype: str = "auto"
+    threads: int = 0
+    compile: bool = False
+    checkpoint_every: int = 200
+    preview_every: int = 500
+    log_every: int = 20
+    init: str = ""
+
+
+class Objective(Protocol):
+    """What a run trains: the model, the loss of a step, what to look at meanwhile, what to ship at the end."""
+
+    model: nn.Module
+
+    def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Make or open the data."""
+
+    def loss(self, model: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of this step's batch and scalars for the log, all still on their device."""
+
+    def num_samples(self, step: int) -> int:
+        """Return how many samples this step's batch has."""
+
+    def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
+        """Save something to look at and return held-out figures."""
+
+    def ship(self, model: nn.Module, folder: Path, facts: dict[str, Any]) -> Path:
+        """Write the finished weights."""
+
+
+class Config(Protocol):
+    """A preset's whole config: a dataclass with at least these."""
+
+    @property
+    def run(self) -> RunConfig: ...
+    @property
+    def optimizer(self) -> OptimizerConfig: ...
+    def objective(self) -> Objective:
+        """Build the objective, its model freshly initialised from the seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run is; rates are over the last log interval."""
+
+    step: int
+    steps: int
+    loss: float
+    samples_per_s: float
+    tflops: float
+    share_of_ceiling: float
+    eta_s: float
+    figures: dict[str, float]
+
+
+def generator(seed: int, step: int, stream: int = 0, *, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the random generator of one step on a device; streams are independent."""
+    return torch.Generator(device).manual_seed((seed * 1_000_003 + step) * 16 + stream)
+
+
+class _Compute:
+    """The copy of the model that computes: the masters themselves in float32, else a low-precision twin."""
+
+    def __init__(self, masters: nn.Module, dtype: torch.dtype) -> None:
+        self.masters = masters
+        self.twin = masters
+        if dtype != torch.float32:
+            self.twin = copy.deepcopy(masters)
+            for parameter in self.twin.parameters():  # buffers, such as the transform, stay exact
+                parameter.data = parameter.data.to(dtype)
+        self.pairs = list(zip(masters.parameters(), self.twin.parameters(), strict=True))
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        if self.twin is not self.masters:
+            torch._foreach_copy_([low.data for _, low in self.pairs], [high.data for high, _ in self.pairs])
+
+    @torch.no_grad()
+    def hand_back(self) -> None:
+        if self.twin is not self.masters:
+            for high, low in self.pairs:
+                high.grad = None if low.grad is None else low.grad.float()
+                low.grad = None
+
+
+class Trainer:
+    """One run in one folder."""
+
+    def __init__(self, config: Config, folder: Path, say: Callable[[str], None] = print) -> None:
+        self.config, self.folder, self.say = config, folder, say
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+        self.close = weakref.finalize(self, os.close, lock)  # leaves the folder to others
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process trains in {folder}; name another folder") from None
+        self._check_config()
+        run = config.run
+        if run.threads:
+            torch.set_num_threads(run.threads)
+        torch.manual_seed(run.seed)
+        self.objective = config.objective()
+        self.objective.model.to(ceiling.device())
+        self.objective.prepare(folder, say)
+        self.optimizer = Optimizer(self.objective.model, config.optimizer)
+        dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+        if run.dtype not in (*dtypes, "auto"):
+            raise InputError(f"run.dtype {run.dtype!r} is unknown; legal: auto, {', '.join(dtypes)}")
+        self.step, self.is_stopping = 0, False
+        kept = self._resume()
+        # What is fastest is timed, and timings differ; a run stays with what it began with.
+        self.dtype = dtypes.get(run.dtype) or dtypes.get(kept) or ceiling.fastest_dtype()
+        self.compute = _Compute(self.objective.model, self.dtype)
+
+    def _check_config(self) -> None:
+        path, wanted = self.folder / "config.json", json.loads(json.dumps(configs.to_dict(self.config)))
+        found = json.loads(path.read_text()) if path.exists() else wanted
+        with suppress(InputError):  # keys that are newer than the run take their defaults
+            found = json.loads(json.dumps(configs.to_dict(configs.from_dict(type(self.config), found))))
+        if found != wanted:
+            changed = ", ".join(_differences(found, wanted))
+            raise InputError(
+                f"{self.folder} holds a run with another {changed}; go on with its own, or name another folder"
+            )
+        configs.save(self.config, path)
+
+    def _resume(self) -> str:
+        """Load the newest whole checkpoint, if any, forget the losses after it, and return its dtype's name."""
+        kept = ""
+        for path in checkpoint.committed(self.folder / "checkpoints")[-1:]:
+            tensors, facts = checkpoint.read(path)
+            try:
+                self.objective.model.load_state_dict(tensors["model"])
+                self.optimizer.load_state(tensors["optimizer"])
+                self.step, kept = facts["step"], facts["dtype"].removeprefix("torch.")
+            except (KeyError, RuntimeError) as error:
+                raise checkpoint.damaged(path, error) from None
+            self.say(f"resumed at step {self.step} of {self.config.run.steps}")
+        _forget_after(self.folder / LOSSES, self.step)
+        return kept
+
+    def stop(self) -> None:
+        """Ask a running `run` to keep a checkpoint and return after the step that it is in."""
+        self.is_stopping = True
+
+    def save(self) -> None:
+        """Commit a checkpoint of this step."""
+        state = {k: v.detach().contiguous() for k, v in self.objective.model.state_dict().items()}
+        tensors = {"model": state, "optimizer": self.optimizer.state()}
+        checkpoint.write(self.folder / "checkpoints", self.step, tensors, {"dtype": str(self.dtype)})
+
+    def averaged(self) -> nn.Module:
+        """Return a copy of the model that holds the EMA weights."""
+        model = copy.deepcopy(self.objective.model)
+        model.load_state_dict(self.optimizer.average, strict=False)
+        return model.eval().requires_grad_(False)
+
+    def run(self, watch: Callable[[Progress], None], *, stop_at: int | None = None) -> Path | None:
+        """Train to the end and ship the averaged weights; returns None where `stop_at` or `stop` ended it sooner.
+
+        Raises:
+            RushesError: the loss is no number any more; the last checkpoint stays good.
+        """
+        run = self.config.run
+        flops, peak = self._measure() if self.step < run.steps else (0.0, 1.0)
+        if run.compile:
+            for module in self.compute.twin.modules():
+                if type(module).__name__ == "Block":
+                    module.compile()
+        with SummaryWriter(str(self.folder / "log"), purge_step=self.step + 1) as log:
+            while self.step < min(run.steps, stop_at or run.steps) and not self.is_stopping:
+                self._interval(watch, log, flops, peak)
+        if self.is_stopping:
+            self.save()
+        if self.step < run.steps:
+            return None
+        facts = {"steps": run.steps, "preset": configs.to_dict(self.config)}
+        return self.objective.ship(self.averaged(), self.folder / "weights", facts)
+
+    def _measure(self) -> tuple[float, float]:
+        """Return the FLOPs of this step per sample and the machine's matrix rate at its shapes."""
+        self.compute.refresh()
+        flops, shapes = ceiling.count(lambda: self.objective.loss(self.compute.twin, self.step)[0].backward())
+        for parameter in self.compute.twin.parameters():
+            parameter.grad = None
+        peak = ceiling.rate(shapes, self.dtype)
+        self.say(f"{flops / 1e9:.1f} GFLOP a step; this machine multiplies its matrices at {peak / 1e12:.3f} TFLOP/s")
+        return flops / self.objective.num_samples(self.step), peak
+
+    def _checked(self, name: str, scalars: list[Tensor], first: int) -> list[float]:
+        """Return the numbers of an interval; only now does the device have to answer.
+
+        Raises:
+            RushesError: one is infinite or no number; its step is named.
+        """
+        values = torch.stack(scalars).float().tolist()
+        for index, value in enumerate(values):
+            if not math.isfinite(value):
+                raise RushesError(f"the {name} is {value} at step {first + index + 1}; the last checkpoint is good")
+        return values
+
+    def _interval(self, watch: Callable[[Progress], None], log: SummaryWriter, flops: float, peak: float) -> None:
+        """Train to the next log line, then report, and keep and show what is due."""
+        run, began, seen, first = self.config.run, time.perf_counter(), 0, self.step
+        due = (run.log_every, run.checkpoint_every, run.preview_every)
+        losses: list[Tensor] = []
+        norms: list[Tensor] = []
+        scalars: dict[str, Tensor] = {}
+        while True:
+            self.compute.refresh()
+            loss, scalars = self.objective.loss(self.compute.twin, self.step)
+            loss.backward()
+            self.compute.hand_back()
+            losses.append(loss.detach())
+            norms.append(self.optimizer.step(self.step, run.steps))
+            seen += self.objective.num_samples(self.step)
+            self.step += 1
+            if self.is_stopping or self.step == run.steps or any(self.step % every == 0 for every in due):
+                break
+        values = self._checked("loss", losses, first)
+        figures = {name: float(scalar) for name, scalar in scalars.items()}
+        figures["gradient_norm"] = self._checked("gradient", norms, first)[-1]
+        with (self.folder / LOSSES).open("a") as file:
+            file.writelines(json.dumps([first + i + 1, value]) + "\n" for i, value in enumerate(values))
+        spent = time.perf_counter() - began
+        rate = seen * flops / spent
+        steps_done = self.step - first
+        progress = Progress(
+            step=self.step, steps=run.steps, loss=sum(values) / steps_done, samples_per_s=seen / spent,
+            tflops=rate / 1e12, share_of_ceiling=rate / peak,
+            eta_s=(run.steps - self.step) * spent / steps_done, figures=figures,
+        )  # fmt: skip
+        for name in ("loss", "samples_per_s", "tflops", "share_of_ceiling"):
+            log.add_scalar(name, getattr(progress, name), self.step)
+        for name, figure in figures.items():
+            log.add_scalar(name, figure, self.step)
+        watch(progress)
+        last = self.step == run.steps
+        if self.step % run.checkpoint_every == 0 or last:
+            self.save()
+        if self.step % run.preview_every == 0 or last:
+            (self.folder / "previews").mkdir(exist_ok=True)
+            for name, figure in self.objective.preview(self.averaged(), self.folder / "previews", self.step).items():
+                log.add_scalar(name, figure, self.step)
+                self.say(f"step {self.step}: {name} {figure:.4f}")
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drop the losses of the steps after `step`, which are about to be trained again."""
+    if not path.exists():
+        return
+    kept = {}
+    for line in path.read_text().splitlines():
+        with suppress(ValueError):  # a killed run may leave half a line
+            number, _ = json.loads(line)
+            if number <= step:
+                kept[number] = line
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text("".join(f"{kept[number]}\n" for number in sorted(kept)))
+    draft.replace(path)
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted keys at which two configs differ."""
+    names = []
+    for name in {**found, **wanted}:
+        a, b = found.get(name), wanted.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            names.append(f"{prefix}{name}")
+    return names
