@@ -1,0 +1,200 @@
+"""What was typed after `rushes film` becomes requests and the files they are for; what is illegal is refused here."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes import config
+from rushes.errors import InputError
+from rushes.generate import MAX_SECONDS, Tier, plan, tier
+from rushes.media import encode, metadata
+from rushes.types import GenerationRequest, VideoShape
+
+FOLDER = Path("films")
+SUFFIXES = {"flipbook": ".gif", "still": ".png"}
+FACTS = ("weights", "rushes")  # what a film's file carries beside its request
+MAX_SLUG = 60
+AGAIN = "again"  # not a tier of its own: the request in a film's file, as defaults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `rushes film` as they were typed; None where nothing was."""
+
+    prompts: Path | None
+    tier: str | None
+    size: str | None
+    seconds: float | None
+    fps: int | None
+    frames: int | None
+    seed: int | None
+    steps: int | None
+    guidance: float | None
+    negative: str | None
+    output: Path | None
+    force: bool
+    sheet: bool
+    as_json: bool
+    again: Path | None
+    weights: Path
+    preview: bool
+    threads: int
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One film to make: its request, its file, and the weights (name -> SHA-256) that made it before, if it was."""
+
+    request: GenerationRequest
+    path: Path
+    weights: dict[str, str] | None = None
+
+    @property
+    def sheet(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}-sheet.png")
+
+
+def orders(words: tuple[str, ...], options: Options) -> list[Order]:
+    """Return the films asked for.
+
+    Raises:
+        InputError: anything illegal in the words or the options, an output that exists or cannot be written.
+    """
+    most = os.cpu_count() or 1
+    if not 0 <= options.threads <= most:
+        nearest = 0 if options.threads < 0 else most
+        raise InputError(f"--threads {options.threads} is illegal; the nearest legal value is {nearest}")
+    base, before = _again(options.again) if options.again is not None else ({}, None)
+    texts = _texts(words, options, base)
+    made = [_request(text, options, base) for text in texts]
+    found = []
+    for number, request in enumerate(made, start=1):
+        plan(request)
+        mark = f"{number:0{len(str(len(made)))}d}" if len(made) > 1 else ""
+        path = _path(request, options.output, _suffix(options, request), mark)
+        order = Order(request=request, path=path, weights=before)
+        encode.check_target(order.path, fps=request.fps, shape=request.shape, force=options.force)
+        if options.sheet and order.sheet.exists() and not options.force:
+            raise InputError(f"{order.sheet} exists; use --force to replace it")
+        found.append(order)
+    return found
+
+
+def _suffix(options: Options, request: GenerationRequest) -> str:
+    """Return the extension of a film whose name nobody typed."""
+    if options.tier in SUFFIXES:
+        return SUFFIXES[options.tier]
+    if options.again is not None and options.tier is None and options.again.suffix:
+        return options.again.suffix
+    return ".png" if request.shape.frames == 1 else ".mp4"
+
+
+def _texts(words: tuple[str, ...], options: Options, base: dict[str, Any]) -> list[str]:
+    if options.prompts is not None and words:
+        raise InputError("there are a prompt and --prompts; name one of them")
+    if options.prompts is not None:
+        return _lines(options.prompts)
+    if words:
+        return [" ".join(words)]
+    if base:
+        return [base["prompt"]]
+    raise InputError("there is no prompt; say what the film shows, for instance: rushes film a red car drives left")
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the prompts in a file, one a line; empty lines do not count."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no text in UTF-8; it should hold one prompt per line") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if not any(lines):
+        raise InputError(f"{path} holds no prompts; it should hold one per line")
+    return [line for line in lines if line]
+
+
+def _again(path: Path) -> tuple[dict[str, Any], dict[str, str] | None]:
+    """Return the request inside a film, and the hashes of the weights that made it."""
+    record = metadata.read_request(path)
+    values = {key: value for key, value in record.items() if key not in FACTS}
+    try:
+        config.from_dict(GenerationRequest, values)
+    except InputError as error:
+        raise InputError(f"{path.name} was not made by rushes film ({error})") from None
+    return values, record.get("weights")
+
+
+def _request(text: str, options: Options, base: dict[str, Any]) -> GenerationRequest:
+    named = options.tier
+    if named is None and not base:
+        is_png = options.output is not None and options.output.suffix.lower() == ".png"
+        named = "still" if is_png and options.seconds is None and options.frames is None else "feature"
+    values = dict(base) if base else {}
+    chosen = tier(named) if named is not None else _tier_of(base)
+    shape, fps = _shape(options, chosen)
+    typed = {"seed": options.seed, "num_steps": options.steps, "guidance_scale": options.guidance}
+    typed["negative_prompt"] = options.negative  # type: ignore[assignment]
+    effort = {"num_steps": chosen.num_steps, "guidance_scale": chosen.guidance_scale}
+    values |= effort | {"prompt": text} | {key: value for key, value in typed.items() if value is not None}
+    return config.from_dict(GenerationRequest, values | {"shape": config.to_dict(shape), "fps": fps})
+
+
+def _tier_of(base: dict[str, Any]) -> Tier:
+    """Return what an earlier request asked for, as a tier of its own."""
+    earlier = config.from_dict(GenerationRequest, base)
+    effort = {"num_steps": earlier.num_steps, "guidance_scale": earlier.guidance_scale}
+    return Tier(name=AGAIN, shape=earlier.shape, fps=earlier.fps, **effort)  # type: ignore[arg-type]
+
+
+def _shape(options: Options, base: Tier) -> tuple[VideoShape, int]:
+    """Return frames x height x width and fps; a changed fps keeps the length in seconds."""
+    fps = base.fps if options.fps is None else options.fps
+    if fps < 1:
+        raise InputError(f"fps {fps} is illegal; the nearest legal value is 8")
+    if options.seconds is not None and options.frames is not None:
+        raise InputError("there are --seconds and --frames; name one of them")
+    if options.frames is not None:
+        frames = options.frames
+    elif options.seconds is not None:
+        seconds, legal = options.seconds, range(1, MAX_SECONDS + 1)
+        if seconds not in legal:
+            nearest = MAX_SECONDS if seconds > MAX_SECONDS else max(1, round(seconds)) if seconds > 1 else 1
+            raise InputError(f"{seconds:g} seconds is illegal; the nearest legal value is {nearest}")
+        frames = round(options.seconds * fps)
+    else:
+        frames = 1 if base.shape.frames == 1 else round(base.shape.frames / base.fps * fps)
+    width, height = (base.shape.width, base.shape.height) if options.size is None else _size(options.size)
+    return dataclasses.replace(base.shape, frames=frames, height=height, width=width), fps
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})[xX]([1-9][0-9]{0,5})", text)
+    if not found:
+        raise InputError(f"size {text!r} is no WIDTHxHEIGHT; the nearest legal value is 1280x720")
+    return int(found[1]), int(found[2])
+
+
+def _path(request: GenerationRequest, output: Path | None, suffix: str, mark: str) -> Path:
+    """Return where a film goes; `mark` numbers the films of one command."""
+    folder = output if output is not None and output.is_dir() else None
+    if output is not None and folder is None:
+        return output.with_name(f"{output.stem}-{mark}{output.suffix}") if mark else output
+    if folder is None:
+        FOLDER.mkdir(exist_ok=True)
+    name = f"{slug(request.prompt)}-{request.seed}{suffix}"
+    return (folder or FOLDER) / (f"{mark}-{name}" if mark else name)
+
+
+def slug(text: str) -> str:
+    """Return the words of a prompt as a file's name: `A red car!` -> `a-red-car`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    joined = "-".join(re.findall(r"[a-z0-9]+", plain.lower()))
+    return joined[:MAX_SLUG].rstrip("-") or "film"

@@ -1,0 +1,147 @@
+"""Score weights on held-out prompts: `rushes evaluate --num 300`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rushes.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from rushes.evaluate.films import Effort
+
+WEIGHTS = Path(__file__).parents[2] / "weights"
+TIERS = "short,feature,flipbook"
+LINES = 20  # per part of the work, where there is no terminal to draw a bar on
+
+
+@click.command("evaluate")
+@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of the weights [weights].")
+@click.option("--num", default=300, show_default=True, help="How many held-out prompts per tier.")
+@click.option("--tiers", default=TIERS, show_default=True, help="Which tiers, separated by commas.")
+@click.option("--seed", default=0, show_default=True, help="The same seed asks the same prompts.")
+@click.option("--num-reconstructed", default=24, show_default=True, help="How many films the autoencoder repaints.")
+@click.option("--steps", type=int, default=None, help="Sampling steps, where not the tier's own.")
+@click.option("--guidance", type=float, default=None, help="Guidance scale, where not the tier's own.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write everything as JSON.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Also write the table as Markdown.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=Path("runs/evaluate"),
+    show_default=True,
+    help="Where latents are kept, so that an interrupted run goes on; 'none' keeps none.",
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def command(
+    weights: Path,
+    num: int,
+    tiers: str,
+    seed: int,
+    num_reconstructed: int,
+    steps: int | None,
+    guidance: float | None,
+    json_path: Path | None,
+    markdown: Path | None,
+    cache: Path,
+    force: bool,
+) -> None:
+    """Print how well weights do what held-out prompts say, by the reading of the oracle."""
+    for path in (json_path, markdown):
+        if path is not None:
+            _check_target(path, force)
+    _needs_skia()
+    from rushes.evaluate import report as reports
+    from rushes.evaluate.run import Plan, evaluate
+
+    ask = Plan(
+        weights=weights,
+        num=num,
+        num_reconstructed=num_reconstructed,
+        tiers=tuple(name.strip() for name in tiers.split(",")),
+        seed=seed,
+        effort=_effort(steps, guidance),
+        cache=None if str(cache) == "none" else cache,
+    )
+    with _Progress() as progress:
+        report = evaluate(ask, progress.watch)
+    table = reports.lines(report)
+    click.echo(reports.as_text(table))
+    if json_path is not None:
+        values = {**report, "table": reports.as_values(table)}
+        _write(json_path, json.dumps(values, indent=1) + "\n", force)
+    if markdown is not None:
+        _write(markdown, reports.as_markdown(table, report), force)
+
+
+def _effort(steps: int | None, guidance: float | None) -> Effort:
+    from rushes.evaluate.films import Effort
+
+    if steps is not None and not 1 <= steps <= 1000:
+        raise InputError(f"--steps {steps} is illegal; the nearest legal value is {1 if steps < 1 else 1000}")
+    return Effort(num_steps=steps, guidance_scale=guidance)
+
+
+def _needs_skia() -> None:
+    try:
+        import skia  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"prompts are scenes that skia-python draws ({error}); pip install 'rushes[train]'") from None
+
+
+def _check_target(path: Path, force: bool) -> None:
+    """Refuse at once what could not be written at the end."""
+    if path.exists() and not force:
+        raise InputError(f"{path} exists; use --force to replace it")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: {'it is a folder' if path.is_dir() else f'no folder {path.parent}'}")
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    from rushes.media.encode import replacing
+
+    with replacing(path, force=force) as draft:
+        draft.write_text(text, encoding="utf-8")
+    click.echo(str(path), err=True)
+
+
+class _Progress:
+    """On standard error: a bar per part of the work with the time left; lines now and then where it is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as TimeLeft
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(
+            *columns, TextColumn("left"), TimeLeft(), console=console, disable=not console.is_terminal
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, float] = {}
+
+    def __enter__(self) -> _Progress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._bars.stop()
+
+    def watch(self, what: str, done: int, num: int) -> None:
+        """Show that `done` of `num` films are scored; the first film of a part sets its clock going."""
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=num)
+            self._begun[what] = time.monotonic()
+        self._bars.update(self._tasks[what], completed=done)
+        if self._bars.disable and (done == num or done * LINES // num != (done - 1) * LINES // num):
+            each_s = (time.monotonic() - self._begun[what]) / max(1, done - 1)
+            minutes, seconds = divmod(round(each_s * (num - done)), 60)
+            left = f", left {minutes}:{seconds:02d}" if done > 1 else ""
+            click.echo(f"{what}: {done} of {num}{left}", err=True)

@@ -1,0 +1,218 @@
+"""Make a film of a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rushes.errors import RushesError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from rushes.cli._film_request import Options, Order
+    from rushes.cli._film_screen import Screen
+    from rushes.generate import Estimate, Generator
+    from rushes.types import GenerationRequest
+
+WEIGHTS = Path(__file__).parents[2] / "weights"
+SHEET_FRAMES, SHEET_COLUMNS = 12, 4
+SHOWN_EVERY_S = 0.25
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[PROMPT]...")
+@click.option("--prompts", type=click.Path(path_type=Path), help="A file with one prompt per line: a film each.")
+@click.option("--tier", help="flipbook, short, feature or still.  [feature; still for a .png]")
+@click.option("--size", help="WIDTHxHEIGHT in pixels.  [the tier's]")
+@click.option("--seconds", type=float, help="Length: 1 to 10 whole seconds.  [the tier's]")
+@click.option("--fps", type=int, help="Frames per second: 8 or 24.  [the tier's]")
+@click.option("--frames", type=int, help="Length in frames, instead of --seconds; 1 is a still.")
+@click.option("--seed", type=int, help="Another seed, another film of the same sentence.  [0]")
+@click.option("--steps", type=int, help="Sampling steps: more take longer.  [the tier's]")
+@click.option("--guidance", type=float, help="How strictly the film follows the prompt.  [the tier's]")
+@click.option("--negative", help="What the film should be guided away from.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="FILE.mp4, .gif, .webp or .png, or a folder.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--sheet", is_flag=True, help="Also write a contact sheet beside the film.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per film.")
+@click.option("--again", type=click.Path(path_type=Path), help="Make the film in this file again; options change it.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    default=WEIGHTS,
+    envvar="RUSHES_WEIGHTS",
+    help="Folder of the weights.  [$RUSHES_WEIGHTS, else the shipped ones]",
+)
+@click.option("--preview/--no-preview", default=True, help="Show the film in the terminal while it is made.")
+@click.option("--threads", default=0, help="How many cores to use; 0 is all.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def command(words: tuple[str, ...], **typed: Any) -> None:
+    """Make a film of a sentence: rushes film a red sailboat drifts left across the sea at sunset
+
+    The film goes to films/ unless -o says otherwise. The same command makes the same film.
+    """
+    from rushes.cli._film_request import Options, orders
+    from rushes.generate import Generator
+
+    options = Options(**typed)
+    wanted = orders(words, options)
+    with _terminated_like_interrupted():
+        begun = time.perf_counter()
+        generator = Generator.load(options.weights, threads=options.threads)
+        synonyms = read_synonyms(options.weights / "film" / "synonyms.json")
+        load_s = time.perf_counter() - begun
+        for order in wanted:
+            report = _make(generator, order, options, synonyms) | {"load_s": round(load_s, 3)}
+            click.echo(json.dumps(report) if options.as_json else str(order.path))
+
+
+def _make(generator: Generator, order: Order, options: Options, synonyms: dict[str, str]) -> dict[str, Any]:
+    """Make one film and return what is to be told about it."""
+    import psutil
+
+    from rushes.cli._film_screen import Screen
+    from rushes.media.encode import encode
+
+    request, say = order.request, _say(options.quiet)
+    unknown = unknown_words(generator, request, synonyms)
+    for line in [*_warnings(generator, request, unknown), *_other_weights(generator, order)]:
+        say(line)
+    estimate = generator.estimate(request)
+    require_memory(estimate, psutil.virtual_memory().available)
+    shape = request.shape
+    what = f"{shape.frames} frames of {shape.width}x{shape.height} at {request.fps} fps"
+    say(f"{what}: about {estimate.seconds:.0f} s and {estimate.memory_bytes / 1e9:.1f} GB of memory")
+    begun = time.perf_counter()
+    kept: list[np.ndarray] = []
+    with Screen(total_s=estimate.seconds, picture=options.preview, bar=not options.quiet) as screen:
+        frames = _watched(generator, request, estimate, screen, kept if options.sheet else None)
+        record = generator.record(request)
+        written = encode(order.path, frames, fps=request.fps, shape=shape, request=record, force=options.force)
+    seconds = time.perf_counter() - begun
+    if options.sheet:
+        _write_sheet(order, kept, force=options.force)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    rate = shape.frames / seconds
+    say(f"{order.path}: {what} in {seconds:.1f} s ({rate:.1f} frames/s), {peak / 1e9:.1f} GB of memory at most")
+    measured = {"seconds": round(seconds, 3), "memory_bytes": peak, "frames_per_second": round(rate, 3)}
+    return {
+        "path": str(order.path),
+        "size_bytes": written.size_bytes,
+        "request": record,
+        "estimate": {"seconds": round(estimate.seconds, 3), "memory_bytes": estimate.memory_bytes},
+        "measured": measured | {"encoding_s": round(written.seconds, 3)},
+        "unknown_words": unknown,
+    }
+
+
+def _watched(
+    generator: Generator, request: GenerationRequest, estimate: Estimate, screen: Screen, kept: list[np.ndarray] | None
+) -> Iterator[np.ndarray]:
+    """Yield the film's frames while the screen follows; put those of a contact sheet into `kept`."""
+    from rushes.media.thumbnails import pick
+
+    num, shown = request.shape.frames, 0.0
+    picked = set(pick(num, SHEET_FRAMES))
+
+    def watch(step: int, clean: Tensor) -> None:
+        screen.advance(estimate.denoise_s / request.num_steps, "denoising")
+        if screen.shows_pictures:
+            screen.show(generator.preview(clean))
+
+    for index, frame in enumerate(generator.generate(request, watch)):
+        screen.advance((estimate.seconds - estimate.denoise_s) / num, "painting")
+        if screen.shows_pictures and time.perf_counter() - shown > SHOWN_EVERY_S:
+            screen.show(frame)
+            shown = time.perf_counter()
+        if kept is not None and index in picked:
+            kept.append(frame.copy())
+        yield frame
+
+
+def _write_sheet(order: Order, kept: list[np.ndarray], *, force: bool) -> None:
+    from rushes.media.thumbnails import contact_sheet, pick, save_image
+
+    times_s = [index / order.request.fps for index in pick(order.request.shape.frames, SHEET_FRAMES)]
+    columns = min(SHEET_COLUMNS, len(kept))
+    picture = contact_sheet(kept, columns=columns, title=order.request.prompt, times_s=times_s)
+    save_image(order.sheet, picture, force=force)
+
+
+def require_memory(estimate: Estimate, available_bytes: int) -> None:
+    """Raise RushesError when the film needs more memory than there is."""
+    if estimate.memory_bytes > available_bytes:
+        needs, has = estimate.memory_bytes / 1e9, available_bytes / 1e9
+        cure = "close something, or ask for a smaller --tier or --size"
+        raise RushesError(f"the film needs about {needs:.1f} GB of memory and {has:.1f} GB are free; {cure}")
+
+
+def read_synonyms(path: Path) -> dict[str, str]:
+    """Return {word: taught word} of the table that may lie with the weights. Raises: WeightsError."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} can't be read: {error}") from None
+    if not isinstance(table, dict) or not all(isinstance(word, str) for word in table.values()):
+        raise WeightsError(f"{path} is no table of words")
+    return table
+
+
+def unknown_words(generator: Generator, request: GenerationRequest, synonyms: dict[str, str]) -> dict[str, str | None]:
+    """Return each word that the model was never taught with the nearest that it knows, None where nothing is near."""
+    vocabulary = generator.film.vocabulary
+    strange = vocabulary.unknown(f"{request.prompt} {request.negative_prompt}")
+    return {word: synonyms.get(word) or vocabulary.nearest(word) for word in strange}
+
+
+def _warnings(generator: Generator, request: GenerationRequest, unknown: dict[str, str | None]) -> Iterator[str]:
+    vocabulary = generator.film.vocabulary
+    if unknown:
+        named = [f"{word} ({f'nearest: {near}' if near else 'nothing near'})" for word, near in unknown.items()]
+        yield f"words that the model was never taught: {', '.join(named)}"
+    for what, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
+        beyond = vocabulary.overflow(text)
+        if beyond:
+            shown = " ".join(beyond[:8]) + (" …" if len(beyond) > 8 else "")
+            yield f"the {what} has more than the {vocabulary.length} words that the model reads; left out: {shown}"
+
+
+def _other_weights(generator: Generator, order: Order) -> Iterator[str]:
+    if order.weights is not None and order.weights != generator.hashes:
+        theirs = ", ".join(f"{name} {str(digest)[:12]}…" for name, digest in order.weights.items())
+        yield f"the film was made with other weights ({theirs}), so this one will differ from it"
+
+
+def _say(quiet: bool) -> Any:
+    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let `kill` clean up as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
