@@ -1,0 +1,72 @@
+"""The prompts that weights are judged by: scenes of the paper world that training never shows, drawn by a seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rushes import config
+from rushes.errors import InputError, WeightsError
+from rushes.nn import weights
+from rushes.types import MAX_SEED
+from rushes.world.captions import prompt
+from rushes.world.scene import Scene, SceneFilters, sample
+
+ONE_SUBJECT = (1.0, 0.0)
+USUAL = SceneFilters(num_subjects_weights=ONE_SUBJECT)
+MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One question: a held-out scene, the sentence that says it, and the seed of the film's noise."""
+
+    index: int
+    scene: Scene
+    prompt: str
+    seed: int
+
+
+def filters_of(folder: Path) -> SceneFilters:
+    """Return what the film weights in `folder` were taught to show, narrowed to one subject.
+
+    The filters stand in the weights' recorded facts; weights without any are asked for every paper scene.
+
+    Raises:
+        WeightsError: no film weights, or filters that this version does not know.
+    """
+    facts = weights.read_config(folder, family="transformer").get("facts") or {}
+    recorded = (facts.get("preset") or {}).get("filters")
+    if recorded is None:
+        return USUAL
+    try:
+        taught: SceneFilters = config.from_dict(SceneFilters, recorded)
+    except InputError as error:
+        raise WeightsError(f"the filters recorded in {folder} are of another version: {error}") from None
+    return dataclasses.replace(taught, num_subjects_weights=ONE_SUBJECT)
+
+
+def draw(num: int, seed: int, filters: SceneFilters = USUAL) -> list[Case]:
+    """Return `num` cases of the test split; case i depends on (seed, i, filters) alone, so fewer are the first ones.
+
+    Raises:
+        InputError: an illegal number or seed, or filters that leave no held-out scene.
+    """
+    if not 1 <= num <= MOST:
+        raise InputError(f"num {num} is illegal; the nearest legal value is {1 if num < 1 else MOST}")
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed {seed} is illegal; the nearest legal value is {0 if seed < 0 else MAX_SEED}")
+    cases = []
+    for index in range(num):
+        rng = np.random.default_rng((seed, index))
+        scene = sample(rng, split="test", filters=filters)
+        cases.append(Case(index=index, scene=scene, prompt=prompt(scene), seed=int(rng.integers(2**31))))
+    return cases
+
+
+def lasting(scene: Scene, seconds: float) -> Scene:
+    """Return the same scene as a film of `seconds`."""
+    return dataclasses.replace(scene, duration_s=float(seconds))

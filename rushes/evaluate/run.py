@@ -1,0 +1,233 @@
+"""Score weights: the autoencoder, the oracle on real films, and every tier's films of held-out prompts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rushes import __version__, config
+from rushes.errors import InputError
+from rushes.evaluate import prompts
+from rushes.evaluate.films import Effort, Latents, check_tiers, request_for
+from rushes.evaluate.metrics import flicker, kernel_distance, prompt_fidelity, reconstruction
+from rushes.evaluate.oracle import Look, Reading, look, look_at_real, paint_at, read
+from rushes.evaluate.prompts import Case, lasting
+from rushes.generate import Generator, plan
+from rushes.models.autoencoder import ENCODED_FPS, Autoencoder, to_bytes
+from rushes.models.oracle import Oracle
+from rushes.nn import weights
+from rushes.types import MAX_SEED, GenerationRequest, Video
+from rushes.world.render import render
+from rushes.world.scene import to_dict
+
+Watch = Callable[[str, int, int], None]
+RECONSTRUCTED_S = 3
+NUM_RECONSTRUCTED = 24
+FRAMES_PER_FILM = 6
+OTHERS_FROM = 1_000_003  # added to the seed: real films of other scenes, so that both sides of a distance are strangers
+
+
+def _ignore(what: str, done: int, num: int) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to score: `num` held-out prompts per tier and `num_reconstructed` films for the autoencoder."""
+
+    weights: Path
+    num: int = 300
+    num_reconstructed: int = NUM_RECONSTRUCTED
+    tiers: tuple[str, ...] = ("short", "feature", "flipbook")
+    seed: int = 0
+    effort: Effort = dataclasses.field(default_factory=Effort)
+    cache: Path | None = None
+
+
+def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
+    """Return the whole report as plain JSON values; `watch(what, done, num)` counts films.
+
+    Raises:
+        InputError: an unknown tier, an illegal number or seed.
+        WeightsError: autoencoder, film or oracle weights that are missing, damaged or foreign.
+    """
+    begun = time.perf_counter()
+    tiers = check_tiers(ask.tiers)
+    if ask.num_reconstructed < 1:
+        raise InputError(f"num_reconstructed {ask.num_reconstructed} is illegal; the nearest legal value is 1")
+    filters = prompts.filters_of(ask.weights / "film")
+    cases = prompts.draw(ask.num, ask.seed, filters)
+    others = prompts.draw(ask.num, (ask.seed + OTHERS_FROM) % (MAX_SEED + 1), filters)
+    generator = Generator.load(ask.weights)
+    oracle = Oracle.from_pretrained(ask.weights / "oracle")
+    report: dict[str, Any] = {
+        "rushes": __version__,
+        "machine": machine(),
+        "weights": _record(ask.weights, generator),
+        "seed": ask.seed,
+        "num": ask.num,
+        "filters": config.to_dict(filters),
+        "autoencoder": _autoencoder(generator.autoencoder, cases, ask.num_reconstructed, watch),
+        "tiers": {},
+    }
+    latents = Latents(generator, ask.cache)
+    for tier in tiers:
+        judge = Judge(tier=tier, latents=latents, oracle=oracle, effort=ask.effort)
+        report["tiers"][tier] = judge.score(cases, others, watch)
+    report["oracle"] = _pooled([report["tiers"][tier]["real"] for tier in tiers])
+    report["seconds"] = round(time.perf_counter() - begun, 1)
+    return report
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name as Linux tells it, elsewhere as Python does."""
+    listed = Path("/proc/cpuinfo")
+    if listed.is_file():
+        names = [line.partition(":")[2].strip() for line in listed.read_text().splitlines() if "model name" in line]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
+
+
+def _record(folder: Path, generator: Generator) -> dict[str, str]:
+    oracle = weights.read_config(folder / "oracle", family="oracle")["sha256"]
+    return {**generator.hashes, "oracle": oracle}
+
+
+def _autoencoder(autoencoder: Autoencoder, cases: Sequence[Case], num: int, watch: Watch) -> dict[str, Any]:
+    """Repaint held-out films at 1280x720 and compare; frames are spread over the film and over the half-second."""
+    rows = []
+    chosen = cases[:num]
+    for done, case in enumerate(chosen, start=1):
+        rows += reconstruction.SPEC.measure(*([film] for film in repaint(autoencoder, case)))
+        watch("autoencoder", done, len(chosen))
+    psnr, f1 = ([row[name] for row in rows] for name in ("psnr_db", "edge_f1"))
+    return {
+        "psnr_db": float(np.mean(psnr)),
+        "edge_f1": float(np.mean(f1)),
+        "psnr_db_error": _standard_error(psnr),
+        "edge_f1_error": _standard_error(f1),
+        "worst_psnr_db": min(psnr),
+        "worst_edge_f1": min(f1),
+        "num": len(rows),
+        "frames": FRAMES_PER_FILM * len(rows),
+        "rows": [{"prompt": case.prompt, **row} for case, row in zip(chosen, rows, strict=True)],
+    }
+
+
+def repaint(autoencoder: Autoencoder, case: Case) -> tuple[Video, Video]:
+    """Return six frames of a three-second film at 1280x720 and 24 fps: through the autoencoder, and true."""
+    scene, cell = lasting(case.scene, RECONSTRUCTED_S), autoencoder.config.cell
+    times = [i / ENCODED_FPS for i in range(RECONSTRUCTED_S * ENCODED_FPS)]
+    view = torch.from_numpy(render(scene, height=9 * cell, width=16 * cell, times_s=times))
+    with torch.inference_mode():
+        latent = autoencoder.encode(view.permute(3, 0, 1, 2)[None].float() / 127.5 - 1)
+    num_frames = RECONSTRUCTED_S * 24
+    step = num_frames // FRAMES_PER_FILM
+    indices = [step * i + (5 * i + case.index) % step for i in range(FRAMES_PER_FILM)]
+    painted = to_bytes(paint_at(autoencoder, latent, indices, fps=24, pixels=80)).permute(0, 2, 3, 1).numpy()
+    true = render(scene, height=720, width=1280, times_s=[i / 24 for i in indices])
+    return Video(frames=painted, fps=24), Video(frames=true, fps=24)
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return float(np.std(values) / max(1, len(values) - 1) ** 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Scores one tier: generates, looks, asks the oracle, and does the same with the real films of the same scenes."""
+
+    tier: str
+    latents: Latents
+    oracle: Oracle
+    effort: Effort
+
+    def score(self, cases: Sequence[Case], others: Sequence[Case], watch: Watch = _ignore) -> dict[str, Any]:
+        """Return scores, the oracle's on real films, kernel distance, flicker and every answer."""
+        request = request_for(cases[0], self.tier, self.effort)
+        made: list[Reading] = []
+        real: list[Reading] = []
+        strange: list[Reading] = []
+        flickers: list[dict[str, Any]] = []
+        for done, case in enumerate(cases, start=1):
+            looks = [self._generated(case), self._real(case, request)]
+            strips = [[Video(frames=one.strip, fps=request.fps)] for one in looks]
+            flickers += flicker.SPEC.measure(*strips)
+            for side, reading in zip((made, real), read(self.oracle, looks), strict=True):
+                side.append(reading)
+            watch(self.tier, done, len(cases))
+        for done, case in enumerate(others, start=1):
+            strange += read(self.oracle, [self._real(case, request)])
+            watch(f"{self.tier}: real films", done, len(others))
+        scenes = [case.scene for case in cases]
+        fidelity = prompt_fidelity.SPEC.measure
+        return {
+            "request": config.to_dict(request) | {"prompt": "", "seed": 0},
+            "scores": fidelity([reading.answers for reading in made], scenes),
+            "real": fidelity([reading.answers for reading in real], scenes),
+            "kernel_distance": _distances(made, real, strange),
+            "flicker": {name: float(np.mean([row[name] for row in flickers])) for name in ("flicker", "real")},
+            "films": [_film(*each) for each in zip(cases, made, real, flickers, strict=True)],
+        }
+
+    def _generated(self, case: Case) -> Look:
+        request = request_for(case, self.tier, self.effort)
+        shot = plan(request)
+        latent = self.latents.get(request)
+        return look(self.latents.generator.autoencoder, latent, fps=shot.fps, pixels=shot.pixels)
+
+    def _real(self, case: Case, request: GenerationRequest) -> Look:
+        return look_at_real(case.scene, num_frames=request.shape.frames, fps=request.fps)
+
+
+def _film(case: Case, made: Reading, real: Reading, flickers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "prompt": case.prompt,
+        "seed": case.seed,
+        "truth": prompt_fidelity.truth(case.scene),
+        "read": made.answers,
+        "sureness": made.sureness,
+        "read_on_real": real.answers,
+        "flicker": flickers["flicker"],
+        "scene": to_dict(case.scene),
+    }
+
+
+def _distances(made: Sequence[Reading], real: Sequence[Reading], strange: Sequence[Reading]) -> dict[str, Any] | None:
+    """Return the kernel distance of generated films to real films of other scenes, and that of real films to them."""
+    if len(made) < 4:
+        return None
+    features = [[reading.features for reading in side] for side in (made, real, strange)]
+    measure = kernel_distance.SPEC.measure
+    return {"made": measure(features[0], features[2])[0], "floor": measure(features[1], features[2])[0]}
+
+
+def _pooled(tiers: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the oracle's scores on the real films of all tiers together, a row per attribute."""
+    rows = []
+    for same in zip(*tiers, strict=True):
+        right, num = (sum(row[name] for row in same) for name in ("right", "num"))
+        rows.append(prompt_fidelity.row(same[0]["attribute"], right, num))
+    return rows

@@ -1,0 +1,75 @@
+"""The table: bars as in the issue, 8 points for the other tiers, the oracle beside every score."""
+
+from rushes.evaluate.metrics.prompt_fidelity import ATTRIBUTES, row
+from rushes.evaluate.report import HEADINGS, as_markdown, as_text, as_values, lines
+
+
+def tier(right: int, oracle: int = 99):
+    scores = [row(attribute, right, 100) for attribute in ATTRIBUTES]
+    real = [row(attribute, oracle, 100) for attribute in ATTRIBUTES]
+    flickers = {"flicker": 2.0, "real": 1.5}
+    return {"scores": scores, "real": real, "kernel_distance": None, "flicker": flickers, "films": [None] * 100}
+
+
+def report(**tiers):
+    return {
+        "rushes": "1",
+        "machine": {"torch": "2", "processor": "x", "threads": 2},
+        "weights": {"film": "0123456789abcdef"},
+        "seed": 0,
+        "num": 100,
+        "seconds": 5.0,
+        "autoencoder": {"psnr_db": 31.0, "psnr_db_error": 0.5, "edge_f1": 0.84, "edge_f1_error": 0.01, "num": 24},
+        "oracle": [row(attribute, 96 if attribute == "kind" else 97, 100) for attribute in ATTRIBUTES],
+        "tiers": tiers,
+    }
+
+
+def met(values, what):
+    return {line.what: line.is_met for line in values}[what]
+
+
+def test_the_short_tier_meets_the_bars_of_the_issue():
+    table = lines(report(short=tier(85)))
+    assert [met(table, f"short: {name}") for name in ATTRIBUTES[:6]] == [False, False, True, True, True, True]
+    assert met(table, "short: motion") is None
+    place = next(line for line in table if line.what == "short: place")
+    assert (place.score, place.bar, place.oracle, place.films) == ("85.0 %", ">= 92.0 %", "99.0 %", "100")
+    assert place.interval == "76.7 to 90.7"
+
+
+def test_other_tiers_are_within_eight_points_of_it():
+    table = lines(report(short=tier(80), feature=tier(72), flipbook=tier(71)))
+    assert met(table, "feature: place") is True
+    assert met(table, "flipbook: place") is False
+    assert met(table, "flipbook: camera") is None
+    assert met(lines(report(feature=tier(10))), "feature: place") is None
+
+
+def test_the_autoencoder_and_the_oracle_have_bars():
+    table = lines(report())
+    assert met(table, "autoencoder at 1280x720: PSNR") is True
+    assert met(table, "autoencoder at 1280x720: edge-F1") is False
+    assert met(table, "oracle on real films: kind") is False
+    assert met(table, "oracle on real films: place") is True
+
+
+def test_distance_stands_beside_its_floor():
+    part = tier(80)
+    sides = {name: {"distance": d, "deviation": 0.001, "num": 100} for name, d in (("made", 0.25), ("floor", 0.01))}
+    part["kernel_distance"] = sides
+    line = next(line for line in lines(report(short=part)) if "distance" in line.what)
+    assert line.score == "250.0"
+    assert "real to real 10.0" in line.oracle
+
+
+def test_text_and_markdown_show_every_line():
+    whole = report(short=tier(85))
+    table = lines(whole)
+    text, page = as_text(table), as_markdown(table, whole)
+    assert len(text.splitlines()) == len(table) + 2
+    assert all(heading in text and heading in page for heading in HEADINGS)
+    assert page.count("\n|") == len(table) + 2
+    assert "`0123456789ab`" in page and "seed 0" in page
+    assert "NO" in text and "yes" in text
+    assert as_values(table)[0]["is_met"] is True
