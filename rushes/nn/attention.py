@@ -15,6 +15,17 @@ def rms(x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],), eps=1e-6)
 
 
+def scaled_rms(x: Tensor, gain: Tensor) -> Tensor:
+    """Return `gain * rms(x)` for a gain per row `[... 1]`, in one pass over x where `rms` and a product take two."""
+    square = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32).square()
+    return x * (torch.rsqrt(square / x.shape[-1] + 1e-6) * gain).to(x.dtype)
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Return `rms(x) * (1 + scale) + shift`. Source: adaptive layer norm, DiT (arXiv 2212.09748, section 3.2)."""
+    return torch.addcmul(shift, rms(x), 1 + scale)
+
+
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """`[b n d] -> [b k n e]`."""
     b, n, d = x.shape

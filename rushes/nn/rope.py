@@ -25,12 +25,12 @@ def angles(positions: Tensor, widths: tuple[int, ...], base: float) -> Tensor:
 
 
 def rotation(positions: Tensor, widths: tuple[int, ...], base: float = 100.0) -> tuple[Tensor, Tensor]:
-    """Return cosine and sine, each `[n d/2]` float32, for `rotate`."""
+    """Return cosine and signed sine, each `[n d]` float32, for `rotate`: a pair's first channel gets minus the sine."""
     turned = angles(positions, widths, base)
-    return turned.cos(), turned.sin()
+    cosine, sine = turned.cos(), turned.sin()
+    return torch.cat((cosine, cosine), dim=1), torch.cat((-sine, sine), dim=1)
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn each channel pair (i, i + d/2) of `x [... n d]` by its token's angle."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
+    """Turn each channel pair (i, i + d/2) of `x [... d]` by its token's angle; the tables broadcast against `x`."""
+    return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)

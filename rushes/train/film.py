@@ -19,7 +19,7 @@ from rushes.data import bank as banks
 from rushes.data.world_rows import NUM_CAPTIONS, LatentRows
 from rushes.diffusion import flow, samplers, schedule
 from rushes.models.autoencoder import Autoencoder, to_bytes
-from rushes.models.transformer import Transformer, TransformerConfig
+from rushes.models.transformer import Crop, Transformer, TransformerConfig
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
@@ -30,11 +30,17 @@ from rushes.world.scene import SceneFilters
 from rushes.world.synonyms import SYNONYMS
 
 NUM_PREVIEWS = 12
+SMALLEST_T = 0.03  # of training: below it the velocity is all division
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """Films of one length and grid: `num` in the bank, `share` of the steps, `batch` films a step."""
+    """Films of one length and grid: `num` in the bank, `share` of the steps, `batch` films a step.
+
+    `crop` (rows, columns), where it is not (0, 0), cuts each film to a window around its subject: most of what there
+    is to learn at a fraction of the tokens. Positions stay those of the whole frame.
+    Source: Patch Diffusion (arXiv 2304.12526), with windows that follow the subject.
+    """
 
     seconds: int
     rows: int
@@ -42,6 +48,7 @@ class Bucket:
     num: int
     share: float
     batch: int
+    crop: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,12 @@ class FilmObjective:
 
     def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
         """Build or open one bank per bucket, and a small held-out one shaped like the first bucket."""
-        self.films = [self._films(bucket, "train", bucket.num, say) for bucket in self.config.buckets]
+        shared: dict[tuple[int, int, int, int], _Films] = {}  # a bucket of crops reads the films of another, whole
+        for bucket in self.config.buckets:
+            key = (bucket.seconds, bucket.rows, bucket.columns, bucket.num)
+            if key not in shared:
+                shared[key] = self._films(bucket, "train", bucket.num, say)
+            self.films.append(shared[key])
         self.held_out = self._films(self.config.buckets[0], "test", banks.CHUNK, say)
 
     def _films(self, bucket: Bucket, split: str, num: int, say: Callable[[str], None]) -> _Films:
@@ -113,14 +125,20 @@ class FilmObjective:
         which = self._bucket(step)
         bucket, films = self.config.buckets[which], self.films[which]
         indices = banks.order(len(films), bucket.batch, self.config.run.seed + which, step)
-        loss = self._loss(model, films, indices, step)
-        return loss, {f"loss_{bucket.seconds}s_{bucket.rows}x{bucket.columns}": loss.detach()}
+        loss = self._loss(model, films, indices, step, bucket.crop)
+        rows, columns = bucket.crop if any(bucket.crop) else (bucket.rows, bucket.columns)
+        return loss, {f"loss_{bucket.seconds}s_{rows}x{columns}": loss.detach()}
 
-    def _loss(self, model: nn.Module, films: _Films, indices: np.ndarray, step: int) -> Tensor:
+    def _loss(
+        self, model: nn.Module, films: _Films, indices: np.ndarray, step: int, size: tuple[int, int] = (0, 0)
+    ) -> Tensor:
         c = self.config
         rng = np.random.default_rng((c.run.seed, step, 8))
         picks, keep = rng.integers(0, NUM_CAPTIONS, len(indices)), rng.random(len(indices)) >= c.no_prompt
         clean, mask, ids, seconds = films.batch(indices, picks, keep)
+        crop = around(mask, size, rng) if any(size) else None
+        if crop:
+            clean, mask = cut(clean, crop, size), cut(mask, crop, size)
         random = generator(c.run.seed, step, device=clean.device)
         noise = torch.randn(clean.shape, generator=random, device=clean.device)
         t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
@@ -129,10 +147,9 @@ class FilmObjective:
         prompt = model.read(ids)  # type: ignore[operator]
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return model(x, t, prompt, seconds)
+            return model(x, t, prompt, seconds, crop)
 
-        per_sample = flow.loss(velocity, clean, noise, t.clamp(min=0.03), weight)
-        return (per_sample * t.clamp(min=0.03).square() / (t.square() + 0.09)).mean()
+        return denoising(velocity, clean, noise, t, weight)
 
     @torch.inference_mode()
     def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
@@ -171,6 +188,43 @@ class FilmObjective:
         weights.save(model, folder, family="transformer", config=model.config, facts=facts)
         (folder / "synonyms.json").write_text(json.dumps(SYNONYMS, indent=0, sort_keys=True) + "\n")
         return folder
+
+
+def denoising(
+    velocity: Callable[[Tensor, Tensor], Tensor], clean: Tensor, noise: Tensor, t: Tensor, weight: Tensor
+) -> Tensor:
+    """Return the loss of a batch at times `t [b]`: the velocity's error, weighted as that of a clean latent is.
+
+    `clean`, `noise [b c t h w]`, `weight [b 1 t h w]`.
+    """
+    safe = t.clamp(min=SMALLEST_T)
+    per_sample = flow.loss(velocity, clean, noise, safe, weight)
+    return (per_sample * safe.square() / (t.square() + 0.09)).mean()
+
+
+def around(mask: Tensor, size: tuple[int, int], rng: np.random.Generator) -> Crop:
+    """Draw a window of `size` cells for each film, its middle within a cell or so of the subject's, inside the frame.
+
+    `mask [b 1 t h w]` says how much of each cell the subject covers.
+    """
+    covered = mask.sum((1, 2)) + 1e-6  # where there is no subject, the frame's middle
+    jitter = torch.from_numpy(rng.uniform(-1.2, 1.2, (2, len(mask)))).to(covered)
+    corners = []
+    for axis, length in enumerate(size):
+        line = covered.sum(2 - axis)
+        cells = line.shape[1]
+        middle = (line * torch.arange(cells, device=line.device)).sum(1) / line.sum(1) + 0.5
+        corners.append((middle - length / 2 + jitter[axis]).round().clamp(0, cells - length).long())
+    rows, columns = mask.shape[3:]
+    return Crop(top=corners[0], left=corners[1], rows=rows, columns=columns)
+
+
+def cut(x: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
+    """Cut each film's own window out of `x [b c t h w]`."""
+    rows = crop.top[:, None] + torch.arange(size[0], device=x.device)
+    columns = crop.left[:, None] + torch.arange(size[1], device=x.device)
+    film = torch.arange(len(x), device=x.device)[:, None, None]
+    return x.permute(0, 3, 4, 1, 2)[film, rows[:, :, None], columns[:, None]].permute(0, 3, 4, 1, 2).contiguous()
 
 
 class _Films:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import InputError, WeightsError
-from rushes.models.transformer import Block, Transformer, TransformerConfig, tiny
+from rushes.models.transformer import Block, Crop, Transformer, TransformerConfig, tiny
 from rushes.nn import weights
 from rushes.nn.rope import rotation
 
@@ -109,14 +109,15 @@ def test_text_is_read_as_extra_keys_of_a_dense_attention() -> None:
     x, tokens, shared = torch.randn(1, 5, 32), torch.randn(1, 4, 16), torch.randn(1, 6, 32)
     turn = rotation(torch.randn(5, 3), (4, 6, 6))
     text = block.text(tokens)
-    found, values = block(x, shared, turn, text, None)
+    found, values = block(x, shared, (turn[0][:, None, None], turn[1][:, None, None]), text, None)
 
     def normal(a: Tensor) -> Tensor:
         return a / (a.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
 
     def turned(a: Tensor) -> Tensor:
+        cosine, sine = turn[0][:, 8:], turn[1][:, 8:]
         first, second = a[..., :8], a[..., 8:]
-        return torch.cat((first * turn[0] - second * turn[1], first * turn[1] + second * turn[0]), -1)
+        return torch.cat((first * cosine - second * sine, first * sine + second * cosine), -1)
 
     shift, scale, gate, shift2, scale2, gate2 = (shared + block.modulation)[0]
     q, k, v = (block.qkv.weight @ (normal(x[0]) * (1 + scale) + shift).T).T.view(5, 3, 2, 16).permute(1, 2, 0, 3)
@@ -126,7 +127,7 @@ def test_text_is_read_as_extra_keys_of_a_dense_attention() -> None:
     mixed = (shares @ torch.cat((v, text_v), 1)).transpose(0, 1).reshape(5, 32) @ block.out.weight.T
     dense = x[0] + gate * mixed
     dense = dense + gate2 * block.mlp(normal(dense) * (1 + scale2) + shift2)
-    assert torch.allclose(values[0], v, atol=1e-5)
+    assert torch.allclose(values[0].transpose(0, 1), v, atol=1e-5)
     assert torch.allclose(found[0], dense, atol=1e-4)
 
 
@@ -136,7 +137,8 @@ def test_a_subject_has_one_scale_in_every_aspect() -> None:
     steps = []
     for rows, columns in ((9, 16), (16, 9), (12, 12)):
         _, (cosine, sine) = film.coordinates((1, rows, columns), torch.zeros(1))
-        turn = torch.complex(cosine, sine).view(rows, columns, -1)
+        assert torch.equal(cosine[:, :8], cosine[:, 8:]) and torch.equal(sine[:, :8], -sine[:, 8:])
+        turn = torch.complex(cosine[:, 8:], sine[:, 8:]).view(rows, columns, -1)
         steps.append((turn[1:] / turn[:-1])[0, 0])
         assert torch.allclose(turn[0, 0] * turn[-1, -1], torch.ones(8, dtype=torch.complex64), atol=1e-4)  # centred
     assert all(torch.allclose(step, steps[0], atol=1e-4) for step in steps)
@@ -148,6 +150,53 @@ def test_a_window_knows_where_in_the_film_it_starts() -> None:
     first, second = waves.view(2, 3, 4, -1)
     assert torch.allclose(first[1:], second[:-1], atol=1e-5)
     assert not torch.allclose(first[0], first[1], atol=1e-2)
+
+
+def test_tokens_apart_attend_to_their_own_group_and_to_the_text() -> None:
+    torch.manual_seed(0)
+    block = Block(tiny()).eval().requires_grad_(False)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    x, text, shared = torch.randn(2, 6, 32), block.text(torch.randn(2, 4, 16)), torch.randn(2, 6, 32)
+    turn = tuple(part[:, None, None] for part in rotation(torch.randn(6, 3), (4, 6, 6)))
+    first = torch.randn(2, 6, 2, 16)
+    whole, values = block(x, shared, turn, text, first, 3)
+    for group in range(3):
+        some = slice(2 * group, 2 * group + 2)
+        alone = block(x[:, some], shared, (turn[0][some], turn[1][some]), text, first[:, some])
+        assert torch.allclose(whole[:, some], alone[0], atol=1e-5)
+        assert torch.allclose(values[:, some], alone[1], atol=1e-6)
+    assert not torch.allclose(whole, block(x, shared, turn, text, first)[0], atol=1e-3)
+
+
+def test_a_crop_stands_where_it_lies_in_the_frame() -> None:
+    """Waves and turns of a crop's tokens are those that they have in the whole frame, up to one shift of the turns."""
+    film = model()
+    waves, (cosine, sine) = film.coordinates((2, 5, 7), torch.zeros(2))
+    crop = Crop(top=torch.tensor([0, 2]), left=torch.tensor([3, 1]), rows=5, columns=7)
+    cropped, (some_cosine, some_sine) = film.coordinates((2, 3, 4), torch.zeros(2), crop)
+    whole = waves.view(2, 2, 5, 7, -1)
+    for index, (top, left) in enumerate(((0, 3), (2, 1))):
+        there = whole[index, :, top : top + 3, left : left + 4]
+        assert torch.allclose(cropped[index].view_as(there), there, atol=1e-5)
+    turn = torch.complex(cosine[:, 8:], sine[:, 8:]).view(2, 5, 7, -1)
+    some = torch.complex(some_cosine[:, 8:], some_sine[:, 8:]).view(2, 3, 4, -1)
+    shift = turn[0, 0, 3] / some[0, 0, 0]  # attention sees differences alone
+    assert torch.allclose(some * shift, turn[:, :3, 3:], atol=1e-4)
+    everything = Crop(top=torch.zeros(2), left=torch.zeros(2), rows=5, columns=7)
+    assert torch.allclose(film.coordinates((2, 5, 7), torch.zeros(2), everything)[0], waves, atol=1e-6)
+
+
+def test_a_crop_of_the_whole_frame_changes_nothing_and_its_place_counts() -> None:
+    film, latent = model(), films()
+    prompt, half = film.read(ids()), torch.full((2,), 0.5)
+    usual = film(latent, half, prompt, seconds())
+    everything = Crop(top=torch.zeros(2), left=torch.zeros(2), rows=3, columns=4)
+    assert torch.allclose(film(latent, half, prompt, seconds(), everything), usual, atol=1e-5)
+    moved = Crop(top=torch.tensor([0, 1]), left=torch.tensor([0, 2]), rows=5, columns=8)
+    at_left = Crop(top=torch.zeros(2), left=torch.zeros(2), rows=5, columns=8)
+    change = (film(latent, half, prompt, seconds(), moved) - film(latent, half, prompt, seconds(), at_left)).abs()
+    assert change[0].max() < 1e-5 and change[1].max() > 1e-3
 
 
 def test_bfloat16_follows_float32() -> None:

@@ -5,7 +5,16 @@ import math
 import torch
 from torch import Tensor
 
-from rushes.nn.attention import GatedMLP, SelfAttention, join_heads, rms, split_heads, timestep_features
+from rushes.nn.attention import (
+    GatedMLP,
+    SelfAttention,
+    join_heads,
+    modulate,
+    rms,
+    scaled_rms,
+    split_heads,
+    timestep_features,
+)
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -15,6 +24,19 @@ def normalised(x: Tensor) -> Tensor:
 def test_rms_norm() -> None:
     x = torch.randn(2, 3, 8) * 5
     assert torch.allclose(rms(x), normalised(x), atol=1e-6)
+
+
+def test_rms_norm_with_a_gain_per_row() -> None:
+    x, gain = torch.randn(2, 3, 2, 8) * 5, torch.tensor([[1.5], [1.0]])
+    assert torch.allclose(scaled_rms(x, gain), normalised(x) * gain, atol=1e-6)
+    assert torch.equal(scaled_rms(torch.zeros(1, 2, 4), gain), torch.zeros(1, 2, 4))
+    low = scaled_rms(x.to(torch.bfloat16), gain)
+    assert low.dtype == torch.bfloat16 and (low.float() - scaled_rms(x, gain)).abs().max() < 0.05
+
+
+def test_modulation_is_the_formula() -> None:
+    x, shift, scale = torch.randn(2, 3, 8), torch.randn(2, 1, 8), torch.randn(2, 1, 8)
+    assert torch.allclose(modulate(x, shift, scale), normalised(x) * (1 + scale) + shift, atol=1e-5)
 
 
 def test_heads_split_and_join() -> None:

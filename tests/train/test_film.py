@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from rushes.data.bank import order
-from rushes.models.transformer import Prompt, Transformer
-from rushes.train.film import FilmConfig, FilmObjective
+from rushes.models.transformer import Crop, Prompt, Transformer
+from rushes.train.film import FilmConfig, FilmObjective, around, cut
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,9 @@ class Knowing(torch.nn.Module):
         self.ids = ids
         return self.film.read(ids)
 
-    def forward(self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: object) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: object, crop: Crop | None
+    ) -> torch.Tensor:
         clean = torch.from_numpy(self.films.bank.take("latent", self.indices)).float()
         return (x - clean) / t.view(-1, 1, 1, 1, 1) * self.scale
 
@@ -73,6 +77,58 @@ def test_prompts_are_captions_of_their_films_and_some_are_dropped(objective: Fil
             picks |= {captions.index(ids)} if ids in captions else set()
     assert 0.04 < dropped / total < 0.17
     assert picks == {0, 1, 2, 3}
+
+
+def test_a_window_is_around_the_subject_and_inside_the_frame() -> None:
+    mask = torch.zeros(3, 1, 2, 9, 16)
+    mask[0, :, :, 1, 2] = mask[1, :, :, 5, 9] = 1.0  # near a corner, in the middle, nowhere
+    tops, lefts = [], []
+    for seed in range(30):
+        crop = around(mask, (4, 6), np.random.default_rng(seed))
+        assert (crop.rows, crop.columns) == (9, 16)
+        assert ((crop.top >= 0) & (crop.top <= 5) & (crop.left >= 0) & (crop.left <= 10)).all()
+        tops.append(crop.top)
+        lefts.append(crop.left)
+    top, left = torch.stack(tops), torch.stack(lefts)
+    assert (top[:, 0] <= 1).all() and (left[:, 0] <= 1).all()
+    assert ((5 - top[:, 1]) >= 0).all() and ((5 - top[:, 1]) <= 3).all()  # the subject's row is one of the four
+    assert ((9 - left[:, 1]) >= 0).all() and ((9 - left[:, 1]) <= 5).all()
+    assert abs(float(top[:, 2].float().mean()) - 2.5) < 1 and abs(float(left[:, 2].float().mean()) - 5) < 1
+    assert len(left[:, 1].unique()) > 1  # it is drawn
+    again = around(mask, (4, 6), np.random.default_rng(0))
+    assert torch.equal(again.top, tops[0]) and torch.equal(again.left, lefts[0])
+
+
+def test_each_film_is_cut_at_its_own_place() -> None:
+    x = torch.arange(2 * 3 * 2 * 5 * 7).view(2, 3, 2, 5, 7).float()
+    crop = Crop(top=torch.tensor([0, 2]), left=torch.tensor([3, 1]), rows=5, columns=7)
+    found = cut(x, crop, (3, 4))
+    assert found.is_contiguous()
+    assert torch.equal(found[0], x[0, :, :, 0:3, 3:7]) and torch.equal(found[1], x[1, :, :, 2:5, 1:5])
+
+
+def test_a_bucket_may_train_on_crops(objective: FilmObjective, toy_config: FilmConfig) -> None:
+    buckets = tuple(replace(bucket, crop=(3, 5)) for bucket in toy_config.buckets)
+    close = FilmObjective(replace(toy_config, buckets=buckets))
+    close.films, close.model = objective.films, objective.model
+    seen: list[tuple[tuple[int, ...], Crop]] = []
+    usual = objective.model.forward
+
+    class Watching(torch.nn.Module):
+        def read(self, ids: torch.Tensor) -> Prompt:
+            return objective.model.read(ids)
+
+        def forward(self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: Any, crop: Crop) -> torch.Tensor:
+            seen.append((tuple(x.shape), crop))
+            return usual(x, t, prompt, seconds, crop)
+
+    loss, figures = close.loss(Watching(), 0)
+    assert loss.isfinite() and loss > 0
+    assert next(iter(figures)).endswith("_3x5")
+    ((shape, crop),) = seen
+    bucket = buckets[close._bucket(0)]
+    assert shape[3:] == (3, 5) and (crop.rows, crop.columns) == (bucket.rows, bucket.columns)
+    assert torch.equal(loss, close.loss(Watching(), 0)[0])
 
 
 def test_the_vocabulary_knows_every_caption(objective: FilmObjective) -> None:

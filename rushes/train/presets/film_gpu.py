@@ -14,8 +14,9 @@ OTHER_GRIDS = ((16, 9), (12, 12), (8, 19), (19, 8), (10, 15), (15, 10))
 def film_gpu() -> FilmConfig:
     """About twenty minutes on an H100, banks included; resumes between pieces like every run."""
     wide = (
-        Bucket(seconds=1, rows=9, columns=16, num=98304, share=0.5, batch=256),
-        Bucket(seconds=3, rows=9, columns=16, num=24576, share=0.3, batch=96),
+        Bucket(seconds=1, rows=9, columns=16, num=98304, share=0.2, batch=256),
+        Bucket(seconds=1, rows=9, columns=16, num=98304, share=0.4, batch=768, crop=(6, 7)),
+        Bucket(seconds=3, rows=9, columns=16, num=24576, share=0.2, batch=96),
     )
     others = tuple(Bucket(seconds=1, rows=r, columns=c, num=8192, share=0.2 / 6, batch=256) for r, c in OTHER_GRIDS)
     return replace(
