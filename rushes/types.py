@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rushes.errors import InputError
@@ -67,6 +68,48 @@ class VideoShape:
 
     def __str__(self) -> str:
         return f"{self.frames}x{self.height}x{self.width}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An original file: where it lies, the SHA-256 of its bytes (hexadecimal), and what we may do with it."""
+
+    uri: str
+    sha256: str
+    num_bytes: int
+    licence: str = ""
+    provenance: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A half-open stretch of a source's own timeline, in seconds."""
+
+    start_s: Fraction
+    end_s: Fraction
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s < self.end_s:
+            raise InputError(f"span {self.start_s} to {self.end_s} s is illegal; it starts at 0 or later, before its end")
+
+    @property
+    def duration_s(self) -> Fraction:
+        """Return how many seconds it lasts."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """What is kept of a shot: `id` is a hash of `source` (its SHA-256) and span; `shape` is in frames and pixels.
+
+    Five fields, for ever; whatever is learned about a clip is a row of the ledger.
+    """
+
+    id: str
+    source: str
+    span: Span
+    shape: VideoShape
+    fps: Fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ THINGS = {
     "stage": "rushes/data/stages",
     "metric": "rushes/evaluate/metrics",
     "preset": "rushes/train/presets",
+    "curation preset": "rushes/data/presets",
 }
 SETTINGS_CLASSES = ("Config", "Settings", "Filters")
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)

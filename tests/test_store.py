@@ -1,15 +1,31 @@
 """What every store promises; a new scheme adds one line to OPENERS and must pass."""
 
 import io
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+sys.path.insert(0, str(Path(__file__).parent))
+import bucket_server
+
 from rushes import registry
 from rushes.errors import InputError
 
-OPENERS = {"local": lambda spec, folder: spec(folder / "store")}
+OPENERS = {"local": lambda spec, folder: spec(folder / "store"), "s3": lambda spec, folder: spec("films", folder.name)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server(tmp_path_factory):
+    """Serve the bucket `films` to every test here."""
+    folder, port = tmp_path_factory.mktemp("buckets"), bucket_server.free_port()
+    (folder / "films").mkdir()
+    with pytest.MonkeyPatch.context() as patch, bucket_server.serving(folder, port):
+        for name, value in bucket_server.environment(port).items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(params=registry.names("store"))
@@ -25,6 +41,19 @@ def test_what_is_put_is_got(store):
     assert store.get("films/a.mp4") == b"\0film\xff"
     assert store.get("films/b.mp4") == b"x" * 3_000_000
     assert store.get("empty") == b""
+
+
+def test_a_range_is_got_alone(store):
+    store.put("a", b"0123456789")
+    assert store.get("a", start=3, length=4) == b"3456"
+    assert store.get("a", start=8) == b"89" and store.get("a", start=8, length=100) == b"89"
+    assert store.get("a", start=10, length=1) == b"" and store.get("a", length=0) == b""
+
+
+def test_a_sweep_leaves_what_is_whole(store):
+    store.put("a/b", b"1")
+    store.sweep()
+    assert store.list() == ["a/b"]
 
 
 def test_put_replaces(store):

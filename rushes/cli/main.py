@@ -15,7 +15,9 @@ from rushes import __version__, log
 from rushes.errors import RushesError, nearest_first
 
 INTERRUPTED = 130
-EXTRAS = {"skia": "train", "tensorboard": "train"}
+EXTRAS = {"skia": "train", "tensorboard": "train"} | dict.fromkeys(
+    ("pyarrow", "duckdb", "cv2", "onnxruntime", "rapidocr", "feedparser", "jinja2", "urllib3"), "data"
+)
 SYSTEM_LIBRARIES = "libegl1 libgl1 libfontconfig1"
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import secrets
 import shutil
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
 
 from rushes.errors import InputError, RushesError
-
-_HIDDEN = ".part-"
-_MAX_KEY_BYTES = 1024
+from rushes.store._keys import HIDDEN, missing, require_legal
 
 
 class LocalStore:
@@ -36,7 +34,7 @@ class LocalStore:
             RushesError: the disk is full, or the file could not be written for another reason.
         """
         path = self._path(key)
-        temporary = path.with_name(f"{_HIDDEN}{secrets.token_hex(8)}")
+        temporary = path.with_name(f"{HIDDEN}{secrets.token_hex(8)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
@@ -55,20 +53,28 @@ class LocalStore:
         finally:
             _unlink(temporary)
 
-    def get(self, key: str) -> bytes:
-        """Return the content of `key`.
+    @classmethod
+    def at(cls, place: str) -> LocalStore:
+        """Return the store at `place`: a path, or a `file://` address."""
+        return cls(local_path(place) if place.startswith("file://") else Path(place))
+
+    def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """Return the content of `key`, or only the `length` bytes of it from byte `start` on (fewer where it ends).
 
         Raises:
             InputError: an illegal key, or one that is not there (the nearest is named).
         """
-        return self._existing(key).read_bytes()
+        with self._existing(key).open("rb") as file:
+            file.seek(start)
+            return file.read(-1 if length is None else length)
 
     def list(self, prefix: str = "") -> list[str]:
         """Return the keys that begin with `prefix`, sorted."""
         keys = []
-        for folder, _, names in os.walk(self._root):
+        below = self._root.joinpath(*(part for part in prefix.split("/")[:-1] if part not in ("", ".", "..")))
+        for folder, _, names in os.walk(below):
             inside = Path(folder).relative_to(self._root)
-            keys += [(inside / name).as_posix() for name in names if not name.startswith(_HIDDEN)]
+            keys += [(inside / name).as_posix() for name in names if not name.startswith(HIDDEN)]
         return sorted(key for key in keys if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
@@ -86,6 +92,13 @@ class LocalStore:
                 break
             folder.rmdir()
 
+    def sweep(self) -> None:
+        """Delete what writers that were killed left half-written; call it only while nobody else writes."""
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                if name.startswith(HIDDEN):
+                    _unlink(Path(folder) / name)
+
     def url(self, key: str) -> str:
         """Return an address at which `key` can be read: `file:///...`.
 
@@ -97,23 +110,26 @@ class LocalStore:
     def _existing(self, key: str) -> Path:
         path = self._path(key)
         if not path.is_file():
-            near = difflib.get_close_matches(key, self.list(), n=1)
-            raise InputError(f"the store has no {key!r}" + (f"; the nearest is {near[0]!r}" if near else ""))
+            raise missing(key, self.list())
         return path
 
     def _path(self, key: str) -> Path:
-        """Return the file of a key: names joined by `/`, none of them empty, `.`, `..` or ours, and no way out."""
-        parts = key.split("/")
-        bad = {"", ".", ".."}
-        is_plain = key.isprintable() and "\\" not in key and len(key.encode(errors="replace")) <= _MAX_KEY_BYTES
-        if not is_plain or any(part in bad or part.startswith(_HIDDEN) for part in parts):
-            raise InputError(f"key {key[:80]!r} is illegal; a legal one looks like 'films/2025/boat.mp4'")
-        if any(len(part.encode(errors="replace")) > 255 for part in parts):
-            raise InputError(f"key {key[:80]!r}... is illegal; a name between slashes has at most 255 bytes")
-        path = self._root.joinpath(*parts)
+        """Return the file of a key, which must be legal and no way out."""
+        path = self._root.joinpath(*require_legal(key))
         if not path.resolve().is_relative_to(self._root):
             raise InputError(f"key {key!r} leads out of the store")
         return path
+
+
+def local_path(uri: str) -> Path:
+    """Return the file that a `file://` address names; its percent signs may stand for any bytes.
+
+    Raises:
+        InputError: an address of another kind.
+    """
+    if not uri.startswith("file:///"):
+        raise InputError(f"{uri[:80]!r} is no file on this machine; the nearest legal form is 'file:///folder/name'")
+    return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
 
 
 def _unlink(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import InputError
-from rushes.store.local import LocalStore
+from rushes.store.local import LocalStore, local_path
 
 
 def everything(folder):
@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_content(tmp_path):
     script = """
         import resource, pathlib
         from rushes.errors import RushesError
-        from rushes.store.local import LocalStore
+        from rushes.store.local import LocalStore, local_path
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
             LocalStore(pathlib.Path(".")).put("a", bytes(5000))
@@ -69,3 +69,21 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_content(tmp_path):
     assert run.stdout.startswith("could not store 'a': ") and run.stdout.count("\n") == 1
     assert everything(tmp_path) == ["a"]
     assert Path(tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_sweep_removes_what_a_killed_writer_left(tmp_path):
+    store = LocalStore(tmp_path)
+    store.put("a/b", b"whole")
+    (tmp_path / "a" / ".part-0123").write_bytes(b"ha")
+    assert store.list() == ["a/b"]
+    store.sweep()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_addresses_name_any_file(tmp_path):
+    store = LocalStore.at(tmp_path.as_uri())
+    store.put("ein Boot", b"1")
+    assert local_path(store.url("ein Boot")) == tmp_path / "ein Boot"
+    assert LocalStore.at(str(tmp_path)).list() == ["ein Boot"]
+    with pytest.raises(InputError, match="is no file on this machine"):
+        local_path("https://example.org/a")

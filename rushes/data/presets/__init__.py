@@ -1,0 +1,1 @@
+"""Whole configs of curations, one file each, exporting SPEC."""
