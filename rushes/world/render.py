@@ -136,14 +136,26 @@ def _cutout(
 
 
 def subject_mask(
-    scene: Scene, *, rows: int, cols: int, height: int, width: int, times_s: Sequence[float]
+    scene: Scene,
+    *,
+    rows: int,
+    cols: int,
+    height: int,
+    width: int,
+    times_s: Sequence[float],
+    only: int | None = None,
 ) -> np.ndarray:
-    """Return the share of each cell of a grid that subjects' boxes cover, float32 `[t rows cols]` in 0..1."""
+    """Return the share of each cell of a grid that subjects' boxes cover, float32 `[t rows cols]` in 0..1.
+
+    `only` is the index of the one subject that counts; without it all do.
+    """
     frame = Frame(height=height, width=width)
     free = np.ones((len(times_s), rows, cols), np.float32)
     for step, t_s in enumerate(times_s):
         seen = view(scene, float(t_s))
         for index, subject in enumerate(scene.subjects):
+            if only is not None and index != only:
+                continue
             at = state(scene, index, float(t_s), frame.reach[0])
             x, y, half = _box(at, v.SIZES[subject.size], seen)
             across = _overlap(x, half, frame.reach[0], cols)

@@ -1,0 +1,612 @@
+"""The captioner looks at a film once and says what it shows: fields with confidence, a sentence, an embedding.
+
+Subjects are first found, then looked at closely. Their shape is read from a grey square, their colour from a coloured
+one, by separate layers: a purple whale is read right though training never showed one.
+
+b batch, f frames read, n = b f pictures, c channels, h w feature grid, d width, s = 2 subjects, m text tokens
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rushes.config import from_dict
+from rushes.models import Family
+from rushes.models.oracle import Stage
+from rushes.nn import weights
+from rushes.nn.attention import GatedMLP, SelfAttention, join_heads, rms, split_heads, timestep_features
+
+HEIGHT, WIDTH = 90, 160
+NUM_FRAMES = 10
+SUBJECTS = 2
+SUBJECT_FIELDS = ("kind", "colour", "size", "motion", "direction")
+FILM_FIELDS = ("count", "relation", "place", "time", "weather", "camera", "shot", "style")
+FIELDS = SUBJECT_FIELDS + FILM_FIELDS
+STILL_FIELDS = ("kind", "colour", "size", "count", "place", "time", "weather", "shot", "style")
+TAGS = ("blurred", "noisy", "dim")
+LENGTHS = ("short", "medium", "dense")
+_QUERIES = ("film", "camera", "relation", "first", "second")
+_LEAST_SCORE = 0.25  # of a second subject, to be looked at
+
+
+def reading_times(duration_s: float) -> np.ndarray:
+    """Return the seconds `[10]` at which a film of `duration_s` is read: four over it, six in its middle, ascending.
+
+    The six are a quarter of a second apart, as the pictures are that analysis keeps of footage.
+    """
+    slow = np.array((0.04, 0.32, 0.68, 0.96)) * duration_s
+    step = min(0.25, duration_s / 7)
+    return np.sort(np.concatenate((slow, duration_s / 2 + (np.arange(6) - 2.5) * step)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionerConfig:
+    """`labels` are the words of each of FIELDS, joined by `|`; `words` are those that the decoder writes whole."""
+
+    labels: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    widths: tuple[int, ...] = (16, 32, 64)
+    close_widths: tuple[int, ...] = (32, 64, 96)
+    close_px: int = 32
+    shape_width: int = 160
+    colour_width: int = 48
+    slots: int = 8
+    width: int = 192
+    depth: int = 3
+    heads: int = 6
+    reach: int = 3
+    text_depth: int = 3
+    length: int = 80
+    embedding: int = 192
+
+
+class Pieces:
+    """Text to ids and back: known words whole, all others letter by letter, so that no text is out of reach."""
+
+    PAD, END = 0, 1
+    _TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*|[.,:;!?]")
+
+    def __init__(self, words: Sequence[str], length: int) -> None:
+        letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+        inner = [f"+{c}" for c in letters + "'-"]
+        self.pieces = ["", "", *".,:;!?", *(f"^{c}" for c in letters), *inner, *words]
+        self.ids = {piece: index for index, piece in enumerate(self.pieces) if piece}
+        self.length = length
+
+    def encode(self, text: str) -> list[int]:
+        """Return `length` ids, the end included; what does not fit is dropped."""
+        ids: list[int] = []
+        for word in self._TOKEN.findall(text.lower()):
+            spelt = [word] if word in self.ids else [f"^{word[0]}", *(f"+{c}" for c in word[1:])]
+            ids += [self.ids[piece] for piece in spelt]
+        ids = [*ids[: self.length - 1], self.END]
+        return ids + [self.PAD] * (self.length - len(ids))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text up to the end, lower case."""
+        text = ""
+        for index in ids:
+            if index in (self.PAD, self.END):
+                break
+            piece = self.pieces[index]
+            if piece.startswith("+"):
+                text += piece[1:]
+            elif piece in ".,:;!?":
+                text += piece
+            else:
+                text += f" {piece.removeprefix('^')}"
+        return text.strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was seen of films: tokens `[b f d]` of whole frames, and per subject shape, colour and box `[b f 2 ...]`.
+
+    A box is (row, column) of the middle in [-1, 1], half a side as a share of the frame's height, and a score in 0..1.
+    `shifts [b f d]` say how the picture moved since the frame before; `found [n 4 h w]` is what the search returned.
+    """
+
+    whole: Tensor
+    shape: Tensor
+    colour: Tensor
+    boxes: Tensor
+    shifts: Tensor
+    found: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """What a film means: logits of fields (`[b 2 labels]` for SUBJECT_FIELDS, else `[b labels]`), of TAGS `[b 3]`,
+    tokens for the decoder `[b 5 d]` and the unit embedding `[b e]`."""
+
+    logits: dict[str, Tensor]
+    tags: Tensor
+    tokens: Tensor
+    embedding: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What is said of one film: `fields` (JSON values), `confidence` 0..1 per field, sentences, unit embedding `[e]`.
+
+    A field that is not sure enough is None, and no sentence names it.
+    """
+
+    fields: dict[str, Any]
+    confidence: dict[str, float]
+    sentences: dict[str, str]
+    embedding: np.ndarray
+
+
+class ThinkBlock(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = SelfAttention(width, heads)
+        self.mlp = GatedMLP(width, 2 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(rms(x))
+        return x + self.mlp(rms(x))
+
+
+class WriteBlock(nn.Module):
+    """A causal block; `past` holds the keys and values of the tokens before, to which it adds its own."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.mlp = GatedMLP(width, 2 * width)
+
+    def forward(self, x: Tensor, past: list[Tensor] | None = None) -> Tensor:
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(rms(x)).chunk(3, dim=-1))
+        q, k = rms(q), rms(k)
+        is_causal = x.shape[1] > 1
+        if past is not None:
+            if past:
+                k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
+            past[:] = [k, v]
+        x = x + self.out(join_heads(F.scaled_dot_product_attention(q, k, v, is_causal=is_causal)))
+        return x + self.mlp(rms(x))
+
+
+class Writer(nn.Module):
+    """Writes from fields: a token per field, tokens of what was seen, the length, then word after word.
+
+    Source: GIT (arXiv 2205.14100), a causal text decoder behind visual tokens; the fields before them are ours.
+    """
+
+    def __init__(self, config: CaptionerConfig, sizes: Sequence[int], num_pieces: int) -> None:
+        super().__init__()
+        d = config.width
+        self.starts: Tensor
+        self.register_buffer("starts", torch.tensor([0, *np.cumsum([n + 1 for n in sizes[:-1]])]), persistent=False)
+        self.values = nn.Embedding(sum(n + 1 for n in sizes), d)
+        self.roles = nn.Parameter(torch.randn(len(sizes), d) * 0.3)
+        self.seen = nn.Linear(d, d)
+        self.unseen = nn.Parameter(torch.randn(len(_QUERIES), d) * 0.3)
+        self.lengths = nn.Embedding(len(LENGTHS), d)
+        self.words = nn.Embedding(num_pieces, d)
+        self.places = nn.Parameter(torch.randn(config.length, d) * 0.1)
+        self.blocks = nn.ModuleList(WriteBlock(d, config.heads) for _ in range(config.text_depth))
+        self.bias = nn.Parameter(torch.zeros(num_pieces))
+        nn.init.normal_(self.words.weight, std=0.3)
+        nn.init.normal_(self.values.weight, std=0.3)
+
+    def prefix(self, values: Tensor, tokens: Tensor | None, lengths: Tensor) -> Tensor:
+        """Return what comes before the words: `values [b v]` (0 unknown), `tokens [b 5 d]` or None, `lengths [b]`."""
+        told = self.values(values + self.starts) + self.roles
+        seen = self.unseen.expand(len(values), -1, -1) if tokens is None else self.seen(tokens)
+        return torch.cat((told, seen, self.lengths(lengths)[:, None]), dim=1)
+
+    def forward(self, prefix: Tensor, ids: Tensor) -> Tensor:
+        """Return the logits `[b m pieces]` of every piece of `ids [b m]`."""
+        said = self.words(ids[:, :-1]) + self.places[: ids.shape[1] - 1]
+        x = torch.cat((prefix, said), dim=1)
+        for block in self.blocks:
+            x = block(x)
+        return self.score(x[:, prefix.shape[1] - 1 :])
+
+    def score(self, x: Tensor) -> Tensor:
+        return 0.25 * rms(x) @ self.words.weight.mT + self.bias
+
+    @torch.inference_mode()
+    def write(self, prefix: Tensor) -> Tensor:
+        """Return the likeliest ids `[b m]`, piece by piece."""
+        pasts: list[list[Tensor]] = [[] for _ in self.blocks]
+        x, said = prefix, []
+        is_done = torch.zeros(len(prefix), dtype=torch.bool)
+        for place in range(len(self.places)):
+            for block, past in zip(self.blocks, pasts, strict=True):
+                x = block(x, past)
+            ids = self.score(x[:, -1]).argmax(1).masked_fill(is_done, Pieces.PAD)
+            said.append(ids)
+            is_done = is_done | (ids == Pieces.END)
+            if bool(is_done.all()):
+                break
+            x = (self.words(ids) + self.places[place])[:, None]
+        return torch.stack(said, dim=1)
+
+
+class TextTower(nn.Module):
+    """Pieces `[b m]` to unit embeddings `[b e]`, beside those of films."""
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.randn(config.length, config.width) * 0.1)
+        self.blocks = nn.ModuleList(WriteBlock(config.width, config.heads) for _ in range(2))
+        self.out = nn.Linear(config.width, config.embedding)
+
+    def forward(self, words: Tensor, ids: Tensor) -> Tensor:
+        x = words + self.places[: ids.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        is_word = (ids > Pieces.END)[..., None]
+        mean = (rms(x) * is_word).sum(1) / is_word.sum(1).clamp(min=1)
+        return F.normalize(self.out(mean).float(), dim=-1)
+
+
+def _normal(x: Tensor) -> Tensor:
+    return rms(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Captioner(nn.Module):
+    """`forward(frames, times_s, duration_s) -> Thought`; `describe` says it in words."""
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.labels = {a: tuple(words.split("|")) for a, words in zip(FIELDS, config.labels, strict=True)}
+        self.pieces = Pieces(config.words, config.length)
+        d, (a, b, c), (k, m, n) = config.width, config.widths, config.close_widths
+        # The eye has the oracle's names and shapes, so that a run can start from its weights.
+        self.stem = nn.Conv2d(3, a, 5, stride=2, padding=2)
+        self.stages = nn.Sequential(Stage(a, b, 1), Stage(b, c, 2))
+        self.look = nn.Conv2d(c, config.slots, 1)
+        self.gather = nn.Linear(config.slots * (c + 5) + 2 * c, d)
+        self.search = nn.Sequential(nn.Conv2d(c, c, 3, padding=1), nn.ReLU(), nn.Conv2d(c, 4, 1))
+        self.close_stem = nn.Conv2d(1, k, 3, padding=1)
+        self.close_stages = nn.Sequential(Stage(k, m, 1), Stage(m, n, 1), nn.Conv2d(n, n, 3, stride=2, padding=1))
+        self.recognise = nn.Linear(n * (config.close_px // 8) ** 2, config.shape_width)
+        self.tint = nn.Sequential(
+            nn.Conv2d(3, 24, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(24, 32, 3, stride=2, padding=1), nn.ReLU()
+        )
+        self.colour = nn.Linear(32 * (config.close_px // 4) ** 2, config.colour_width)
+        self.mark = nn.Conv2d(b, 12, 1)
+        self.shift = nn.Linear(3 * 15 + 1, d)
+        self.worth = nn.Linear(config.shape_width, 1)
+        self.track = nn.Linear(2 * config.shape_width + config.colour_width + 8, d)
+        self.when = nn.Linear(96, d)
+        self.sides = nn.Parameter(torch.randn(SUBJECTS, d) * 0.3)
+        self.ask = nn.Parameter(torch.randn(len(_QUERIES), d) * 0.5)
+        self.blocks = nn.ModuleList(ThinkBlock(d, config.heads) for _ in range(config.depth))
+        wide = {"kind": config.shape_width, "colour": config.colour_width + d, "relation": 3 * d}
+        self.answers = nn.ModuleDict({f: nn.Linear(wide.get(f, d), len(words)) for f, words in self.labels.items()})
+        self.quality = nn.Linear(d, len(TAGS))
+        self.embed = nn.Linear(len(_QUERIES) * d, config.embedding)
+        self.writer = Writer(config, value_sizes(self.labels), len(self.pieces.pieces))
+        self.tower = TextTower(config)
+        self.sharpness = nn.Parameter(torch.tensor(2.5))
+        nn.init.constant_(self.search[2].bias[:1], -3.0)  # type: ignore[index, arg-type]  # most cells hold no middle
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> Self:
+        """Load the weights in `folder`. Raises: WeightsError."""
+        record = weights.read_config(folder, family="captioner")
+        model = cls(from_dict(CaptionerConfig, record["config"]))
+        weights.load(model, folder, family="captioner")
+        return model
+
+    def see(self, frames: Tensor, boxes: Tensor | None = None) -> Look:
+        """Look at films `[b f 3 H W]` in [-1, 1]; `boxes [b f 2 4]` say where, else subjects are searched for."""
+        b, f = frames.shape[:2]
+        flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        middle = self.stages[0](F.relu(self.stem(flat)))
+        x = _normal(self.stages[1](middle))
+        found = self.search(x).float()
+        if boxes is None:
+            boxes = pick(found.detach()).unflatten(0, (b, f))
+        shape, colour = self.look_closely(flat, boxes.flatten(0, 1))
+        return Look(
+            whole=self._whole(x).unflatten(0, (b, f)),
+            shape=shape.unflatten(0, (b, f)),
+            colour=colour.unflatten(0, (b, f)),
+            boxes=boxes,
+            shifts=self._shifts(middle.unflatten(0, (b, f))),
+            found=found,
+        )
+
+    def _whole(self, x: Tensor) -> Tensor:
+        """Features `[n d]` of whole frames: the mean feature, place and spread of free slots of attention."""
+        h, w = x.shape[2:]
+        attention = self.look(x * 1.0).flatten(2).float().softmax(-1)
+        rows = torch.linspace(-1, 1, h, device=x.device)[:, None].expand(h, w)
+        columns = torch.linspace(-1, 1, w, device=x.device)[None].expand(h, w)
+        where = torch.stack((rows, columns, rows**2, columns**2, rows * columns), dim=-1).view(h * w, 5)
+        slots = torch.cat((attention.to(x.dtype) @ x.flatten(2).mT, (attention @ where).to(x.dtype) * 3), dim=-1)
+        return self.gather(torch.cat((slots.flatten(1), x.mean((2, 3)), x.amax((2, 3))), dim=1))
+
+    def look_closely(self, pictures: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Shape `[n 2 shape_width]` and colour `[n 2 colour_width]` of the squares at `boxes [n 2 4]`.
+
+        Shape sees grey alone, with its contrast evened out; so what a thing is never leans on its colour.
+        """
+        n, (height, width), size = len(pictures), pictures.shape[2:], self.config.close_px
+        flat = boxes.flatten(0, 1).float()
+        half = 1.15 * flat[:, 2].clamp(min=0.04)
+        line = torch.linspace(-1, 1, size, device=boxes.device)
+        rows = flat[:, :1] + line * 2 * half[:, None]
+        columns = flat[:, 1:2] + line * 2 * half[:, None] * height / width
+        grid = torch.stack((columns[:, None].expand(-1, size, -1), rows[:, :, None].expand(-1, -1, size)), dim=-1)
+        sheets = grid.view(n, SUBJECTS * size, size, 2)  # both squares of a picture in one go
+        squares = F.grid_sample(pictures.float(), sheets, align_corners=False, padding_mode="border")
+        squares = squares.unflatten(2, (SUBJECTS, size)).transpose(1, 2).flatten(0, 1).to(pictures.dtype)
+        grey = squares.mean(1, keepdim=True)
+        grey = (grey - grey.mean((2, 3), keepdim=True)) / (grey.std((2, 3), keepdim=True) + 0.05)
+        seen = self.close_stages(F.relu(self.close_stem(grey.contiguous(memory_format=torch.channels_last))))
+        shape = self.recognise(F.relu(_normal(seen)).flatten(1))
+        colour = self.colour(self.tint(squares.contiguous(memory_format=torch.channels_last)).flatten(1))
+        return shape.unflatten(0, (n, SUBJECTS)), colour.unflatten(0, (n, SUBJECTS))
+
+    def _shifts(self, middle: Tensor) -> Tensor:
+        """How each frame is shifted against the one before, region by region: `[b f d]`, zeros for the first.
+
+        Features of each cell are compared with those within `reach` cells; the mean shift is the softmax's.
+        Source: the cost volume of FlowNet (arXiv 1504.06852, section 3), with a soft argmax.
+        """
+        b, f = middle.shape[:2]
+        marks = F.normalize(self.mark(middle.flatten(0, 1)).float(), dim=1).unflatten(0, (b, f))
+        before, after = marks[:, :-1].flatten(0, 1), marks[:, 1:].flatten(0, 1)
+        r, (h, w) = self.config.reach, after.shape[2:]
+        around = F.pad(before, (r, r, r, r))
+        steps = [(i, j) for i in range(2 * r + 1) for j in range(2 * r + 1)]
+        match = torch.stack([(after * around[:, :, i : i + h, j : j + w]).sum(1) for i, j in steps], dim=1)
+        share = (match * 12).softmax(1)
+        offsets = torch.tensor(steps, dtype=share.dtype, device=share.device) - r
+        moved = torch.einsum("nshw,sk->nkhw", share, offsets / r)
+        fields = F.adaptive_avg_pool2d(torch.cat((moved, match.amax(1, keepdim=True)), dim=1), (3, 5)).flatten(1)
+        told = self.shift(F.pad(fields, (0, 1), value=1.0).to(middle.dtype)).unflatten(0, (b, f - 1))
+        return F.pad(told, (0, 0, 1, 0))
+
+    def think(self, look: Look, times_s: Tensor, duration_s: Tensor) -> Thought:
+        """Return what films mean that look like `look`, read at `times_s [b f]`; tracks must be in order (`follow`)."""
+        b = len(look.whole)
+        shape, boxes = look.shape, look.boxes.to(look.shape.dtype)
+        score = boxes[..., 3:]
+        lapse = (times_s[:, 1:] - times_s[:, :-1]).clamp(min=0.05).to(shape.dtype)[:, :, None, None]
+        speed = F.pad((boxes[:, 1:, :, :3] - boxes[:, :-1, :, :3]) / lapse, (0, 0, 0, 0, 1, 0)).clamp(-3, 3)
+        turn = F.pad(shape[:, 1:] - shape[:, :-1], (0, 0, 0, 0, 1, 0))
+        half = boxes[..., 2:3].clamp(min=0.02).log()
+        seen = torch.cat((rms(shape), turn, rms(look.colour), boxes[..., :2] * 2, half, score * 2 - 1, speed), dim=-1)
+        seen = F.pad(seen, (0, 1), value=1.0)
+        span = torch.stack((times_s, times_s - duration_s[:, None] / 2, 3 * times_s / duration_s[:, None]), dim=-1)
+        when = self.when(timestep_features(span, 32, 30.0).flatten(2).to(shape.dtype))
+        tracks = self.track(seen) + self.sides + when[:, :, None]
+        frames = look.whole + look.shifts + when
+        means = (look.whole.mean(1), look.shifts.mean(1), tracks[:, :, 0].mean(1) - tracks[:, :, 1].mean(1))
+        common = torch.stack((*means, tracks[:, :, 0].mean(1), tracks[:, :, 1].mean(1)), dim=1)
+        tokens = torch.cat((self.ask.expand(b, -1, -1), frames, tracks.flatten(1, 2)), dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        # What the frames have in common goes straight to the answers: it is learned many times sooner.
+        asked = rms(tokens[:, : len(_QUERIES)] + common)
+        worth = (self.worth(rms(shape)) - 6 * (1 - score)).softmax(1)
+        return self._answer(asked, rms((worth * shape).sum(1)), rms((worth * look.colour).sum(1)))
+
+    def _answer(self, asked: Tensor, shape: Tensor, colour: Tensor) -> Thought:
+        film, camera, relation, *subjects = asked.unbind(1)
+        who = torch.stack(subjects, dim=1)
+        sources = {
+            "kind": shape,
+            "colour": torch.cat((colour, film[:, None].expand(-1, SUBJECTS, -1)), dim=-1),
+            "relation": torch.cat((relation, *subjects), dim=-1),
+            "camera": camera,
+        } | dict.fromkeys(("size", "motion", "direction"), who)
+        return Thought(
+            logits={a: layer(sources.get(a, film)).float() for a, layer in self.answers.items()},
+            tags=self.quality(film).float(),
+            tokens=asked,
+            embedding=F.normalize(self.embed(asked.flatten(1)).float(), dim=-1),
+        )
+
+    def follow(self, look: Look) -> Look:
+        """Return the look with subjects in tracks: the left one of the first frame first, then whoever looks alike.
+
+        Squares come from the search ordered from left to right; two subjects that pass each other swap places.
+        """
+        likely = torch.cat(
+            [
+                self.answers["kind"](rms(look.shape)).float().softmax(-1),
+                F.normalize(look.colour.float(), dim=-1),
+            ],
+            dim=-1,
+        )
+        b, f = likely.shape[:2]
+        is_pair = (look.boxes[:, :, 0, :2] - look.boxes[:, :, 1, :2]).abs().sum(-1) > 1e-6
+        order = torch.zeros(b, f, dtype=torch.long, device=likely.device)
+        mean, count = torch.zeros_like(likely[:, 0]), torch.zeros(b, device=likely.device)
+        for index in range(f):
+            now = likely[:, index]
+            straight, crossed = (mean * now).sum((1, 2)), (mean * now.flip(1)).sum((1, 2))
+            swap = is_pair[:, index] & (count > 0) & (crossed > straight)
+            order[:, index] = swap.long()
+            kept = torch.where(swap[:, None, None], now.flip(1), now)
+            share = is_pair[:, index] / (count + 1)
+            mean, count = torch.lerp(mean, kept, share[:, None, None].to(mean.dtype)), count + is_pair[:, index]
+        return in_order(look, order)
+
+    def forward(self, frames: Tensor, times_s: Tensor, duration_s: Tensor) -> Thought:
+        """Read films: `frames [b f 3 H W]` in [-1, 1], `times_s [b f]` ascending, `duration_s [b]`."""
+        return self.think(self.follow(self.see(frames)), times_s, duration_s)
+
+    @torch.inference_mode()
+    def describe(
+        self,
+        frames: Tensor,
+        times_s: Tensor,
+        duration_s: Tensor,
+        *,
+        least: float = 0.5,
+        stills: Sequence[bool] | None = None,
+    ) -> list[Description]:
+        """Say what films show, in every length; fields of which it is less than `least` sure are left out.
+
+        Of `stills`, shown as films in which nothing moves, nothing is said that takes time.
+        """
+        thought = self(frames, times_s, duration_s)
+        told = [_fields(self.labels, thought, index, least) for index in range(len(frames))]
+        for (fields, confidence), is_still in zip(told, stills or [False] * len(told), strict=True):
+            if is_still:
+                _hold_still(fields, confidence)
+        values = torch.tensor([value_ids(self.labels, fields) for fields, _ in told])
+        lengths = torch.arange(len(LENGTHS)).expand(len(frames), -1)
+        each = len(LENGTHS)
+        prefix = self.writer.prefix(
+            values.repeat_interleave(each, 0), thought.tokens.repeat_interleave(each, 0), lengths.flatten()
+        )
+        texts = [self.pieces.decode(ids) for ids in self.writer.write(prefix).tolist()]
+        return [
+            Description(
+                fields=fields,
+                confidence=confidence,
+                sentences=dict(zip(LENGTHS, texts[each * i : each * (i + 1)], strict=True)),
+                embedding=thought.embedding[i].numpy(),
+            )
+            for i, (fields, confidence) in enumerate(told)
+        ]
+
+    @torch.inference_mode()
+    def embed_text(self, text: str) -> np.ndarray:
+        """Return the unit embedding `[e]` float32 of a text, to compare with those of films by dot product."""
+        return self.embed_texts(torch.tensor([self.pieces.encode(text)]))[0].numpy()
+
+    def embed_texts(self, ids: Tensor) -> Tensor:
+        """Return the unit embeddings `[b e]` of texts as pieces `[b m]`."""
+        return self.tower(self.writer.words(ids), ids)
+
+
+def value_sizes(labels: dict[str, tuple[str, ...]]) -> list[int]:
+    """Return how many values each of the writer's fields has: the subjects', the film's, then the tags'."""
+    of_subjects = [len(labels[a]) for a in SUBJECT_FIELDS] * SUBJECTS
+    return [*of_subjects, *(len(labels[a]) for a in FILM_FIELDS), *(2 for _ in TAGS)]
+
+
+def value_ids(labels: dict[str, tuple[str, ...]], fields: dict[str, Any]) -> list[int]:
+    """Return the writer's values of fields as `Description` has them; 0 is unknown."""
+    subjects = [*fields["subjects"], {}, {}][:SUBJECTS]
+    found = [(labels[a], subject.get(a)) for subject in subjects for a in SUBJECT_FIELDS]
+    found += [(labels[a], fields.get(a)) for a in FILM_FIELDS]
+    ids = [words.index(word) + 1 if word in words else 0 for words, word in found]
+    tags = fields.get("quality")
+    return ids + [0 if tags is None else 1 + (tag in tags) for tag in TAGS]
+
+
+def _fields(
+    labels: dict[str, tuple[str, ...]], thought: Thought, index: int, least: float
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the fields of one film, and how sure each is; the subject that acts comes first."""
+    best = {a: x[index].softmax(-1).max(-1) for a, x in thought.logits.items()}
+    sure: dict[str, Any] = {a: best[a].values.tolist() for a in FIELDS}
+    said: dict[str, Any] = {a: best[a].indices.tolist() for a in FIELDS}
+    fields: dict[str, Any] = {}
+    confidence: dict[str, float] = {}
+    for a in FILM_FIELDS:
+        confidence[a] = round(sure[a], 4)
+        fields[a] = labels[a][said[a]] if sure[a] >= least else None
+    count = int(labels["count"][said["count"]])
+    subjects = []
+    for side in range(count):
+        subjects.append({a: labels[a][said[a][side]] if sure[a][side] >= least else None for a in SUBJECT_FIELDS})
+        confidence |= {f"subjects.{side}.{a}": round(sure[a][side], 4) for a in SUBJECT_FIELDS}
+    if count == 1:
+        fields["relation"] = "none"
+    elif fields["relation"] == "none":
+        fields["relation"] = None
+    if count == SUBJECTS and acts_second(fields["relation"], subjects[0]["direction"]):
+        subjects.reverse()
+        sides = {
+            f"subjects.{1 - side}.{a}": confidence[f"subjects.{side}.{a}"] for side in (0, 1) for a in SUBJECT_FIELDS
+        }
+        confidence |= sides
+    chances = thought.tags[index].sigmoid().tolist()
+    fields = {"subjects": subjects, **fields, "quality": [tag for tag, p in zip(TAGS, chances, strict=True) if p > 0.5]}
+    confidence["quality"] = round(min(max(p, 1 - p) for p in chances), 4)
+    return fields, confidence
+
+
+def _hold_still(fields: dict[str, Any], confidence: dict[str, float]) -> None:
+    """Forget what nobody can see in a still."""
+    fields["camera"] = None
+    if fields["relation"] in ("passes", "chases", "collides"):
+        fields["relation"] = None
+    for subject in fields["subjects"]:
+        subject["motion"] = subject["direction"] = None
+    for name in [name for name in confidence if name.rpartition(".")[2] in ("motion", "direction", "camera")]:
+        del confidence[name]
+
+
+def acts_second(relation: str | None, direction: str | None) -> bool:
+    """Return whether the subject that a relation is told of is the one that started on the right."""
+    return relation == "behind" or (relation == "chases" and direction == "left")
+
+
+def in_order(look: Look, order: Tensor) -> Look:
+    """Return the look with the two subjects swapped in the frames where `order [b f]` is 1."""
+    index = torch.stack((order, 1 - order), dim=-1)[..., None]
+
+    def pick_up(x: Tensor) -> Tensor:
+        return x.gather(2, index.expand(-1, -1, -1, x.shape[-1]))
+
+    return Look(
+        whole=look.whole,
+        shape=pick_up(look.shape),
+        colour=pick_up(look.colour),
+        boxes=pick_up(look.boxes),
+        shifts=look.shifts,
+        found=look.found,
+    )
+
+
+def pick(found: Tensor) -> Tensor:
+    """Return the boxes `[n 2 4]` of the two likeliest subjects, from left to right; one alone stands for both.
+
+    `found [n 4 h w]`: the logit of a middle, its offset in the cell (rows, columns), the log of half a side.
+    Source: Objects as Points, arXiv 1904.07850: a middle is a peak among its neighbours.
+    """
+    h, w = found.shape[2:]
+    heat = found[:, :1].sigmoid()
+    peaks = (heat * (heat == F.max_pool2d(heat, 3, 1, 1))).flatten(1)
+    score, at = peaks.topk(SUBJECTS, dim=1)
+    is_second = score[:, 1] >= _LEAST_SCORE
+    at = torch.stack((at[:, 0], torch.where(is_second, at[:, 1], at[:, 0])), dim=1)
+    score = torch.stack((score[:, 0], torch.where(is_second, score[:, 1], score[:, 0])), dim=1)
+    rest = found.flatten(2).gather(2, at[:, None].expand(-1, 4, -1))
+    row = (torch.div(at, w, rounding_mode="floor") + 0.5 + rest[:, 1]) * 2 / h - 1
+    column = (at % w + 0.5 + rest[:, 2]) * 2 / w - 1
+    half = rest[:, 3].clamp(-4.0, 0.0).exp()
+    boxes = torch.stack((row, column, half, score), dim=-1)
+    order = boxes[..., 1].argsort(1)
+    return boxes.gather(1, order[..., None].expand(-1, -1, 4))
+
+
+def tiny() -> CaptionerConfig:
+    """Return a config for tests: two words per field."""
+    words = [("1|2" if a == "count" else "none|passes" if a == "relation" else "one|two") for a in FIELDS]
+    return CaptionerConfig(
+        labels=tuple(words), words=("one", "two"), widths=(8, 8, 12), close_widths=(4, 6, 8), shape_width=12,
+        colour_width=6, slots=2, width=32, depth=1, heads=2, text_depth=1, length=24, embedding=16,
+    )  # fmt: skip
+
+
+SPEC = Family(name="captioner", config=CaptionerConfig, model=Captioner, full=CaptionerConfig, tiny=tiny)

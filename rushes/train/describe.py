@@ -1,0 +1,409 @@
+"""Train the captioner on films of the paper world: find the subjects, read the fields, say them, embed them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rushes import config as configs
+from rushes.data import bank as banks
+from rushes.data.caption_rows import EVERYTHING, CaptionRows
+from rushes.data.sentences import LABELS, Fields, every_word, fields_of, write
+from rushes.data.spoiling import draw_tags, spoil
+from rushes.errors import RushesError
+from rushes.models.captioner import (
+    FIELDS,
+    LENGTHS,
+    STILL_FIELDS,
+    SUBJECT_FIELDS,
+    SUBJECTS,
+    TAGS,
+    Captioner,
+    CaptionerConfig,
+    Pieces,
+    Thought,
+    acts_second,
+    in_order,
+    reading_times,
+    value_ids,
+)
+from rushes.models.oracle import Oracle
+from rushes.nn import weights
+from rushes.train import ceiling, checkpoint
+from rushes.train.distil import Lessons
+from rushes.train.optimizer import OptimizerConfig
+from rushes.train.trainer import Objective, RunConfig
+from rushes.world import REVISION
+from rushes.world.scene import SceneFilters, from_dict, sample
+
+NUM_PREVIEWED = 192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeConfig:
+    """The first `still_share` of the steps, then every `still_every`-th, reads two frames of `still_batch` films each.
+
+    All other steps read all ten frames of `batch` films.
+
+    `texts` more captions a step, of scenes that nobody draws, teach the writer; `told` is the share of the film steps
+    in which subjects need not be found. `eye` names oracle weights whose eye a new captioner starts with. Every other
+    step learns from the teachers of the curated dataset `data`, where one is named.
+    """
+
+    run: RunConfig
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    model: CaptionerConfig = field(default_factory=CaptionerConfig)
+    filters: SceneFilters = field(default_factory=lambda: EVERYTHING)
+    num: int = 9216
+    batch: int = 8
+    still_batch: int = 32
+    still_share: float = 0.1
+    still_every: int = 3
+    texts: int = 16
+    told: float = 0.5
+    spoilt: float = 0.15
+    eye: str = "weights/oracle"
+    data: str = ""
+    banks: str = "runs/banks"
+    workers: int = 2
+
+    def objective(self) -> Objective:
+        return DescribeObjective(self)
+
+
+class DescribeObjective:
+    """Cross-entropy of fields and words, focal loss of subjects' middles, contrast of films and captions."""
+
+    def __init__(self, config: DescribeConfig) -> None:
+        self.config = config
+        labels = tuple("|".join(LABELS[a]) for a in FIELDS)
+        self.model: nn.Module = Captioner(replace(config.model, labels=labels, words=every_word()))
+        if config.run.init:
+            weights.load(self.model, Path(config.run.init), family="captioner")
+            self.model.train().requires_grad_(True)
+        elif config.eye:
+            take_eye(self.model, Path(config.eye))
+        self.pieces = Pieces(every_word(), config.model.length)
+        self.bank: banks.Bank | None = None
+        self.held_out: banks.Bank | None = None
+        self.lessons: Lessons | None = None
+
+    def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
+        if self.config.data:
+            self.lessons = Lessons(self.config.data, Path(self.config.banks), self.config.workers, say)
+        self.bank = self._bank("train", CaptionRows(seed=11, filters=self.config.filters), self.config.num, say)
+        test = CaptionRows(seed=211, held_out_share=0.5, filters=self.config.filters)
+        self.held_out = self._bank("test", test, 4 * banks.CHUNK, say)
+
+    def _bank(self, use: str, make: CaptionRows, num: int, say: Callable[[str], None]) -> banks.Bank:
+        name = f"captions-{use}-{banks.key(configs.to_dict(make) | {'world': REVISION})}"
+
+        def watch(done: int, wanted: int) -> None:
+            if done % 8 == 0 or done == wanted:
+                say(f"bank {name}: {done} of {wanted} chunks")
+
+        return banks.build(Path(self.config.banks) / name, num, make, workers=self.config.workers, watch=watch)
+
+    def _reads_stills(self, step: int) -> bool:
+        c = self.config
+        return step < c.still_share * c.run.steps or step % c.still_every == 0
+
+    def _is_lesson(self, step: int) -> bool:
+        return bool(self.config.data) and step % 2 == 1
+
+    def num_samples(self, step: int) -> int:
+        if self._is_lesson(step):
+            return self.config.batch
+        return self.config.still_batch if self._reads_stills(step) else self.config.batch
+
+    def loss(self, model: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        assert isinstance(model, Captioner)
+        c, stills = self.config, self._reads_stills(step)
+        if self._is_lesson(step):
+            assert self.lessons is not None
+            return self.lessons.loss(model, self.pieces, c.batch, c.run.seed, step)
+        assert self.bank is not None
+        rng = np.random.default_rng((c.run.seed, step, 5))
+        indices = banks.order(len(self.bank), self.num_samples(step), c.run.seed + stills, step)
+        batch = read(self.bank, indices, rng, stills=stills, spoilt=c.spoilt)
+        pictures = batch.frames.to(next(model.parameters()).dtype)
+        told = stills or rng.random() < c.told
+        look = model.see(pictures, jitter(batch.boxes, rng) if told else None)
+        if not told:
+            look = in_order(look, matched(look.boxes, batch.boxes))
+        thought = model.think(look, batch.times, batch.durations)
+        where = search_loss(look.found, batch.middles.flatten(0, 1))
+        losses, right = field_losses(thought, batch, STILL_FIELDS if stills else FIELDS)
+        spoken = self._texts(batch.fields, rng)
+        said = self._write_loss(model, thought, spoken, rng)
+        total = torch.stack(list(losses.values())).sum() + where + said
+        right |= {"search": where.detach(), "words": said.detach()}
+        if not stills:
+            contrast = self._contrast(model, thought, spoken)
+            right["contrast"] = contrast.detach()
+            total = total + 0.5 * contrast
+        return total, right
+
+    def _texts(self, fields: list[Fields], rng: np.random.Generator) -> list[_Spoken]:
+        """Return a caption of each film, and of `texts` scenes more; some of them know only some of the fields."""
+        scenes = [sample(rng, split="train", filters=self.config.filters) for _ in range(self.config.texts)]
+        some = fields[: self.config.batch]  # of many stills a few are enough
+        more = [fields_of(scene, _any_boxes(rng), draw_tags(rng, self.config.spoilt)) for scene in scenes]
+        spoken = []
+        for one in (*some, *more):
+            known = one if rng.random() < 0.5 else forget(one, rng)
+            length = int(rng.integers(len(LENGTHS)))
+            spoken.append(
+                _Spoken(known=known, length=length, ids=self.pieces.encode(write(known, LENGTHS[length], rng)))
+            )
+        return spoken
+
+    def _write_loss(
+        self, model: Captioner, thought: Thought, spoken: list[_Spoken], rng: np.random.Generator
+    ) -> Tensor:
+        """The first captions are of the films, which the writer sees half of the time; the others it is only told."""
+        device = thought.tokens.device
+        values = torch.tensor([value_ids(LABELS, one.known) for one in spoken])
+        num = len(spoken) - self.config.texts
+        sees = torch.from_numpy(rng.random(len(spoken)) < 0.5)
+        sees[num:] = False
+        # Once in a while nothing is told, so that a writer can learn from teachers who say no fields.
+        values[:num][sees[:num] & torch.from_numpy(rng.random(num) < 0.2)] = 0
+        lengths = torch.tensor([one.length for one in spoken], device=device)
+        seen = model.writer.seen(thought.tokens[:num])
+        seen = torch.cat((seen, seen.new_zeros(self.config.texts, *seen.shape[1:])))
+        prefix = model.writer.prefix(values.to(device), None, lengths)
+        span = slice(prefix.shape[1] - 1 - seen.shape[1], prefix.shape[1] - 1)
+        mixed = torch.where(sees.to(device)[:, None, None], seen, prefix[:, span])
+        prefix = torch.cat((prefix[:, : span.start], mixed, prefix[:, span.stop :]), dim=1)
+        ids = torch.tensor([one.ids for one in spoken], device=device)
+        ids = ids[:, : int((ids != Pieces.PAD).sum(1).max())]
+        logits = model.writer(prefix, ids)
+        return F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), ignore_index=Pieces.PAD)
+
+    def _contrast(self, model: Captioner, thought: Thought, spoken: list[_Spoken]) -> Tensor:
+        """Each film against its caption and all others. Source: CLIP, arXiv 2103.00020, figure 3."""
+        ids = torch.tensor([one.ids for one in spoken], device=thought.embedding.device)
+        texts = model.embed_texts(ids[:, : int((ids != Pieces.PAD).sum(1).max())])
+        scale = model.sharpness.clamp(0.0, 4.0).exp()
+        logits = scale * thought.embedding @ texts.mT
+        own = torch.arange(len(logits), device=logits.device)
+        return (F.cross_entropy(logits, own) + F.cross_entropy(logits[:, : len(own)].mT, own)) / 2
+
+    @torch.inference_mode()
+    def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
+        """Return the share of held-out films whose field is read right; subjects are searched for."""
+        assert self.held_out is not None and isinstance(model, Captioner)
+        right: dict[str, list[Tensor]] = {}
+        rng = np.random.default_rng(0)
+        for start in range(0, min(NUM_PREVIEWED, len(self.held_out)), 16):
+            batch = read(self.held_out, np.arange(start, start + 16), rng, stills=False, spoilt=0.0)
+            thought = model(batch.frames, batch.times, batch.durations)
+            for a in FIELDS:
+                hits = thought.logits[a].argmax(-1) == batch.labels[a]
+                right.setdefault(a, []).append(hits[batch.labels[a] >= 0].float())
+        return {f"held_out_{a}": float(torch.cat(hits).mean()) for a, hits in right.items()}
+
+    def ship(self, model: nn.Module, folder: Path, facts: dict[str, Any]) -> Path:
+        assert isinstance(model, Captioner)
+        return weights.save(model, folder, family="captioner", config=model.config, facts=facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spoken:
+    known: Fields
+    length: int
+    ids: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Films `frames [b f 3 H W]` in [-1, 1], what is in them, and where.
+
+    `middles [b f 2 4]` are the boxes of subjects in sight, `boxes` the same as a perfect search would tell them, in
+    tracks; `labels` are `[b 2]` for SUBJECT_FIELDS, else `[b]`, -1 where nothing is asked; `tags [b 3]` are 0 or 1.
+    """
+
+    frames: Tensor
+    times: Tensor
+    durations: Tensor
+    middles: Tensor
+    boxes: Tensor
+    fields: list[Fields]
+    labels: dict[str, Tensor]
+    tags: Tensor
+
+
+def read(bank: banks.Bank, indices: np.ndarray, rng: np.random.Generator, *, stills: bool, spoilt: float) -> Batch:
+    """Return films of a bank; of stills two random frames each, in time's order and sometimes mirrored."""
+    place = ceiling.device()
+    frames, boxes = bank.take("frames", indices), bank.take("boxes", indices)
+    scenes = [from_dict(bank.values[i]["scene"]) for i in indices]
+    times = np.stack([reading_times(scene.duration_s) for scene in scenes]).astype(np.float32)
+    tags = [draw_tags(rng, spoilt) for _ in scenes]
+    fields = [fields_of(scene, one, tag) for scene, one, tag in zip(scenes, boxes, tags, strict=True)]
+    if stills:
+        picks = np.sort(rng.random(times.shape).argsort(1)[:, :2], axis=1)
+        rows = np.arange(len(scenes))[:, None]
+        frames, boxes, times = frames[rows, picks], boxes[rows, picks], times[rows, picks]
+    x = torch.from_numpy(frames).to(place).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+    x, found = moved(x, torch.from_numpy(boxes).to(place), rng)
+    if stills and rng.random() < 0.5:
+        x, found = x.flip(-1), torch.cat((found[..., :1], -found[..., 1:2], found[..., 2:]), dim=-1)
+    return Batch(
+        frames=spoil(x, tags, rng),
+        times=torch.from_numpy(times).to(place),
+        durations=torch.tensor([scene.duration_s for scene in scenes], device=place),
+        middles=found,
+        boxes=in_tracks(found, fields),
+        fields=fields,
+        labels={a: torch.tensor(x, device=place) for a, x in labels_of(fields).items()},
+        tags=torch.tensor([[float(tag in one) for tag in TAGS] for one in tags], device=place),
+    )
+
+
+def in_tracks(boxes: Tensor, fields: list[Fields]) -> Tensor:
+    """Return the boxes `[b f 2 4]` with the track that starts on the left first, one subject alone in both tracks."""
+    turned = torch.tensor([_is_turned(one) for one in fields], device=boxes.device)[:, None, None, None]
+    boxes = torch.where(turned, boxes.flip(2), boxes)
+    other, is_seen = boxes.flip(2), boxes[..., 3:] > 0
+    return torch.where(is_seen, boxes, other)
+
+
+def labels_of(fields: list[Fields]) -> dict[str, list[Any]]:
+    """Return the labels of films, those of subjects in tracks; -1 where a field is None."""
+    found: dict[str, list[Any]] = {a: [] for a in FIELDS}
+    for one in fields:
+        subjects = one["subjects"][::-1] if _is_turned(one) else one["subjects"]
+        for a in SUBJECT_FIELDS:
+            words = [subject[a] for subject in (subjects * SUBJECTS)[:SUBJECTS]]
+            found[a].append([-1 if word is None else LABELS[a].index(word) for word in words])
+        for a in FIELDS[len(SUBJECT_FIELDS) :]:
+            found[a].append(-1 if one[a] is None else LABELS[a].index(one[a]))
+    return found
+
+
+def _is_turned(fields: Fields) -> bool:
+    """Return whether the first subject is the one that starts on the right; of two that pass, the left one is first."""
+    if len(fields["subjects"]) < SUBJECTS:
+        return False
+    relation, direction = fields["relation"], fields["subjects"][0]["direction"]
+    return acts_second(relation, direction) or (relation == "passes" and direction == "left")
+
+
+def moved(frames: Tensor, boxes: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Shift a batch by a few pixels, its boxes with it."""
+    h, w = frames.shape[-2:]
+    down, across = (int(n) for n in rng.integers(-4, 5, 2))
+    x = F.pad(frames.flatten(0, 1), (4, 4, 4, 4), mode="replicate")[:, :, 4 - down : 4 - down + h]
+    x = x[..., 4 - across : 4 - across + w].unflatten(0, frames.shape[:2])
+    return x, boxes + torch.tensor([2 * down / h, 2 * across / w, 0, 0], device=boxes.device)
+
+
+def jitter(boxes: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return boxes as a good search would find them: a little off, with a score."""
+    draw = torch.from_numpy(rng.standard_normal((*boxes.shape[:-1], 3))).to(boxes)
+    half, seen = boxes[..., 2:3], boxes[..., 3:]
+    middle = boxes[..., :2] + draw[..., :2] * half * torch.tensor([0.12, 0.07], device=boxes.device)
+    score = torch.from_numpy(rng.uniform(0.4, 1.0, seen.shape)).to(boxes)
+    return torch.cat((middle, half * (0.12 * draw[..., 2:]).exp(), seen * score + 0.05 * (1 - seen)), dim=-1)
+
+
+def matched(found: Tensor, tracks: Tensor) -> Tensor:
+    """Return 1 `[b f]` where the two subjects of a search belong into the other track."""
+
+    def apart(a: Tensor, b: Tensor) -> Tensor:
+        return (a[..., :2] - b[..., :2]).square().sum((-1, -2)).sqrt()
+
+    return (apart(found.flip(2), tracks) + 1e-6 < apart(found, tracks)).long()
+
+
+def search_loss(found: Tensor, boxes: Tensor) -> Tensor:
+    """Return how badly `found [n 4 h w]` says where the subjects in sight are, `boxes [n 2 4]`.
+
+    Source: Objects as Points, arXiv 1904.07850, eq. 1 and 2 (focal loss on smeared middles, L1 of offset and size).
+    """
+    h, w = found.shape[2:]
+    row, column = ((boxes[..., i] + 1) / 2 * length for i, length in ((0, h), (1, w)))
+    is_inside = (boxes[..., 3] > 0) & (row > 0) & (row < h) & (column > 0) & (column < w)
+    spread = (boxes[..., 2] * h / 2.5).clamp(min=0.5)[..., None, None]
+    rows = torch.arange(h, device=found.device).view(1, 1, h, 1) + 0.5
+    columns = torch.arange(w, device=found.device).view(1, 1, 1, w) + 0.5
+    at_row, at_column = row.floor().clamp(0, h - 1), column.floor().clamp(0, w - 1)
+    distance = (rows - at_row[..., None, None] - 0.5) ** 2 + (columns - at_column[..., None, None] - 0.5) ** 2
+    wanted = ((-distance / (2 * spread**2)).exp() * is_inside[..., None, None]).amax(1)
+    heat = found[:, 0].float()
+    sure, unsure = F.logsigmoid(heat), F.logsigmoid(-heat)
+    chance, is_middle = heat.sigmoid(), wanted > 0.999
+    focal = torch.where(is_middle, (1 - chance) ** 2 * sure, (1 - wanted) ** 4 * chance**2 * unsure)
+    index = (at_row * w + at_column).long()[:, None].expand(-1, 3, -1)
+    told = found[:, 1:].flatten(2).gather(2, index).mT.float()
+    truth = torch.stack((row - at_row - 0.5, column - at_column - 0.5, boxes[..., 2].clamp(min=0.02).log()), dim=-1)
+    off = ((told - truth).abs().sum(-1) * is_inside).sum()
+    return (off - focal.sum()) / is_inside.sum().clamp(min=1)
+
+
+def field_losses(thought: Thought, batch: Batch, names: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the loss of each field and of the tags, and the share that is read right.
+
+    A colour that cannot be seen teaches to be unsure: its target is every colour alike.
+    """
+    losses, right = {}, {}
+    for a in names:
+        logits, labels = thought.logits[a], batch.labels[a]
+        chances = logits.log_softmax(-1)
+        is_known = labels >= 0
+        own = chances.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+        losses[a] = -torch.where(is_known, 0.98 * own + 0.02 * chances.mean(-1), chances.mean(-1)).mean()
+        hits = (logits.argmax(-1) == labels) & is_known
+        right[f"right_{a}"] = hits.sum() / is_known.sum().clamp(min=1)
+    losses["tags"] = F.binary_cross_entropy_with_logits(thought.tags, batch.tags)
+    return losses, right
+
+
+def forget(fields: Fields, rng: np.random.Generator) -> Fields:
+    """Return fields of which some are unknown, as those are of which a captioner is not sure."""
+    share = float(rng.uniform(0.0, 0.5))
+    subjects = [{a: None if rng.random() < share else word for a, word in s.items()} for s in fields["subjects"]]
+    kept = {a: None if rng.random() < share else fields[a] for a in FIELDS[len(SUBJECT_FIELDS) :]}
+    return {"subjects": subjects, **kept, "quality": fields["quality"]}
+
+
+def take_eye(model: nn.Module, folder: Path) -> None:
+    """Copy from oracle weights what has the same name and shape: the layers that look at whole frames."""
+    own = model.state_dict()
+    given = Oracle.from_pretrained(folder).state_dict()
+    eye = ("stem.", "stages.", "look.", "gather.")
+    same = {n: x for n, x in given.items() if n.startswith(eye) and n in own and own[n].shape == x.shape}
+    model.load_state_dict(same, strict=False)
+
+
+def ship_average(run: Path, folder: Path) -> Path:
+    """Ship the averaged weights of a run's newest checkpoint, while the run goes on or after it was stopped.
+
+    Raises:
+        RushesError: the run has no whole checkpoint yet.
+    """
+    config = configs.from_dict(DescribeConfig, json.loads((run / "config.json").read_text()))
+    kept = checkpoint.committed(run / "checkpoints")
+    if not kept:
+        raise RushesError(f"{run} holds no checkpoint yet; wait until it keeps one")
+    tensors, facts = checkpoint.read(kept[-1])
+    objective = DescribeObjective(replace(config, eye="", run=replace(config.run, init="")))
+    objective.model.load_state_dict(tensors["model"])
+    average = {n.removeprefix("average."): x for n, x in tensors["optimizer"].items() if n.startswith("average.")}
+    objective.model.load_state_dict(average, strict=False)
+    return objective.ship(objective.model, folder, {"steps": facts["step"], "preset": configs.to_dict(config)})
+
+
+def _any_boxes(rng: np.random.Generator) -> np.ndarray:
+    """Return boxes of some size, for scenes that are only spoken of."""
+    return np.full((1, 2, 4), (0.0, 0.0, rng.uniform(0.08, 0.28), 1.0))
