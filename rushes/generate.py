@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
-import timeit
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,10 @@ from rushes.diffusion.guidance import Guidance
 from rushes.errors import InputError, nearest_first
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, to_bytes
 from rushes.models.transformer import Transformer
-from rushes.nn import weights
+from rushes.nn import machine, weights
 from rushes.types import GenerationRequest, VideoShape
 
-MODEL = "rushes"
-MAX_SECONDS = 10
+MODEL, MAX_SECONDS = "rushes", 10
 LEGAL_FPS = (ENCODED_FPS, PAINTED_FPS)
 # (width, height) -> rows, columns, pixels per cell; the seven buckets of Hotshot-XL, then the wide and tall screens
 SIZES = {
@@ -33,7 +30,6 @@ SIZES = {
     (608, 416): (10, 15, 48), (672, 384): (9, 16, 48), (768, 320): (8, 19, 48), (768, 432): (9, 16, 48),
     (432, 768): (16, 9, 48), (1280, 720): (9, 16, 80), (720, 1280): (16, 9, 80),
 }  # fmt: skip
-TRIAL = VideoShape(frames=8, height=512, width=512)
 BASE_BYTES = 400_000_000  # Python, torch, the encoder
 ENCODING_S = 1.1e-8  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
 
@@ -118,24 +114,26 @@ class Generator:
 
     def __init__(self, autoencoder: Autoencoder, film: Transformer, hashes: dict[str, str]) -> None:
         self.autoencoder, self.film, self.hashes = autoencoder, film, hashes
+        self.device, self.dtype = film.out.weight.device, film.out.weight.dtype
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int = 0, dtype: torch.dtype | None = None) -> Generator:
-        """Load `folder`/autoencoder and `folder`/film; `threads` 0 leaves torch's own number, `dtype` None is float32.
+    def load(cls, folder: Path, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> Generator:
+        """Load `folder`/autoencoder and `folder`/film; `threads` 0 leaves torch's own number.
 
-        Raises: WeightsError (missing, truncated or foreign).
+        `device` and `dtype` (the film model's alone) are as in `rushes.nn.machine`. Raises: InputError; WeightsError.
         """
-        if threads:
-            torch.set_num_threads(threads)
-        autoencoder = Autoencoder.from_pretrained(folder / "autoencoder")
-        film = Transformer.from_pretrained(folder / "film")
+        place = machine.device(device)
+        machine.keep_memory()
+        torch.set_num_threads(threads or torch.get_num_threads())
         families = {"autoencoder": "autoencoder", "film": "transformer"}
         hashes = {name: weights.read_config(folder / name, family=kind)["sha256"] for name, kind in families.items()}
-        return cls(autoencoder, film.to(dtype or torch.float32), hashes)
+        film = Transformer.from_pretrained(folder / "film").to(place, machine.dtype(dtype, place))
+        return cls(Autoencoder.from_pretrained(folder / "autoencoder").to(place), film, hashes)
 
     def record(self, request: GenerationRequest) -> dict[str, Any]:
-        """Return the request as plain JSON, with the weights' hashes: what a film's file carries."""
-        return config.to_dict(request) | {"weights": self.hashes, "rushes": __version__}
+        """Return the request as plain JSON, with the weights' hashes, device and dtype: what a film's file carries."""
+        made = {"device": self.device.type, "dtype": str(self.dtype).removeprefix("torch.")}
+        return config.to_dict(request) | {"weights": self.hashes, "rushes": __version__} | made
 
     def generate(self, request: GenerationRequest, watch: samplers.Watch = samplers.ignore) -> Iterator[np.ndarray]:
         """Yield the frames, uint8 RGB `[h w 3]`; `watch(step, clean estimate)` sees each step. Raises: InputError."""
@@ -146,11 +144,11 @@ class Generator:
         """Return the film as its latent `[1 c t h w]` float32: all of generation but the painting."""
         torch.set_flush_denormal(True)
         shot, channels = plan(request), self.film.config.channels
-        velocity = self._velocity(request, shot)
         shape = (1, channels, shot.seconds * LATENT_FPS, shot.rows, shot.columns)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed))
         grid = schedule.grid(request.num_steps, 2.0 * schedule.shift_for(shot.num_tokens))
-        return samplers.multistep(velocity, noise, grid, watch)
+        with machine.abreast(1 if request.guidance_scale == 1.0 else 2) as at_once:
+            return samplers.multistep(self._velocity(request, shot, at_once), noise.to(self.device), grid, watch)
 
     def paint(self, latent: Tensor, shot: Plan) -> Iterator[np.ndarray]:
         """Yield the frames, uint8 RGB `[h w 3]`, of a latent `[1 c t h w]`, as many as `shot.shape` has."""
@@ -163,36 +161,40 @@ class Generator:
         """Predict the cost of `request` from its FLOPs and a quick trial of this machine. Raises: InputError."""
         shot, threads = plan(request), torch.get_num_threads()
         num_films, num_cells = 1 if request.guidance_scale == 1.0 else 2, shot.rows * shot.columns
-        trial = dataclasses.replace(request, shape=TRIAL, fps=8, num_steps=1)
-        step_s = min(timeit.repeat(lambda: self.latent(trial), number=1, repeat=2)) / self.film.flops((1, 12, 12))
-        few = torch.zeros(1, self.film.config.channels, 1, 4, 4)
+        trial = replace(request, shape=TIERS["flipbook"].shape, fps=8, num_steps=1)
+        step_s = machine.seconds(lambda: self.latent(trial), self.device) / self.film.flops((1, 12, 12))
+        few = torch.zeros(1, self.film.config.channels, 1, 4, 4, device=self.device)
         paint = functools.partial(self.autoencoder.decode, few, fps=8, pixels=shot.pixels)
-        cell_s = min(timeit.repeat(lambda: list(paint()), number=1, repeat=2)) / (4 * 4 * 4)
+        cell_s = machine.seconds(lambda: list(paint()), self.device) / (4 * 4 * 4)
         denoise_s = request.num_steps * step_s * self.film.flops((shot.seconds, shot.rows, shot.columns))
         frame_s = cell_s * num_cells + shot.shape.height * shot.shape.width * ENCODING_S
         most = self.autoencoder.decode_bytes(num_cells, fps=shot.fps, pixels=shot.pixels, threads=threads)
         most = max(most, self.film.forward_bytes(num_films * shot.num_tokens)) + BASE_BYTES
         most += 6 * sum(p.numel() for model in (self.film, self.autoencoder) for p in model.parameters())
-        seconds = denoise_s + shot.shape.frames * frame_s / threads
-        return Estimate(seconds=seconds, denoise_s=denoise_s, memory_bytes=most)
+        return Estimate(
+            seconds=denoise_s + shot.shape.frames * frame_s / threads, denoise_s=denoise_s, memory_bytes=most
+        )
 
     @torch.inference_mode()
     def preview(self, clean: Tensor) -> np.ndarray:
         """Return the middle of a clean estimate `[1 c t h w]` as a small picture, uint8 `[16h 16w 3]`, in no time."""
-        middle = clean.shape[2] // 2
-        pixels = self.autoencoder.transform.decode(clean[:, :, middle : middle + 1].float())[0, :, 0]
-        return to_bytes(pixels).permute(1, 2, 0).numpy()
+        pixels = self.autoencoder.transform.decode(clean.narrow(2, clean.shape[2] // 2, 1).float())[0, :, 0]
+        return to_bytes(pixels).permute(1, 2, 0).cpu().numpy()
 
-    def _velocity(self, request: GenerationRequest, shot: Plan) -> samplers.Velocity:
-        """Return the guided velocity; both prompts are encoded once and go through the model as one batch of two."""
+    def _velocity(self, request: GenerationRequest, shot: Plan, at_once: machine.AtOnce) -> samplers.Velocity:
+        """Return the guided velocity; both prompts are encoded once. On a CPU each goes through the model alone."""
         guidance = Guidance(scale=request.guidance_scale)
         texts = [request.prompt, request.negative_prompt][: 1 if guidance.scale == 1.0 else 2]
-        prompt = self.film.read(torch.tensor([self.film.vocabulary.encode(text) for text in texts]))
-        seconds = (torch.zeros(len(texts)), torch.full((len(texts),), float(shot.seconds)))
+        ids = torch.tensor([self.film.vocabulary.encode(text) for text in texts], device=self.device)
+        apart = ids.split(1) if self.device.type == "cpu" else [ids]
+        prompts = at_once([functools.partial(self.film.read, each) for each in apart])
+        num = len(texts) // len(prompts)
+        seconds = (torch.zeros(num, device=self.device), torch.full((num,), float(shot.seconds), device=self.device))
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            x, t = x.repeat(len(texts), 1, 1, 1, 1), t.repeat(len(texts))
-            slopes = self.film(x, t, prompt, seconds).split(1)
+            x, t = x.repeat(num, 1, 1, 1, 1), t.to(self.device).repeat(num)
+            pieces = [functools.partial(self.film, x, t, each, seconds) for each in prompts]
+            slopes = torch.cat(at_once(pieces)).split(1)
             return guidance.mix(*slopes) if len(slopes) == 2 else slopes[0]
 
         return velocity

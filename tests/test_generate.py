@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def generator(folder: Path) -> Generator:
-    return Generator.load(folder)
+    return Generator.load(folder, device="cpu", dtype="float32")
 
 
 def ask(name: str = "flipbook", **changes: object) -> GenerationRequest:
@@ -188,7 +188,7 @@ from rushes.config import from_dict
 from rushes.generate import Generator
 from rushes.types import GenerationRequest
 request = from_dict(GenerationRequest, json.loads(sys.argv[2]))
-frames = list(Generator.load(Path(sys.argv[1]), threads=1).generate(request))
+frames = list(Generator.load(Path(sys.argv[1]), device="cpu", dtype="float32", threads=1).generate(request))
 print(hashlib.sha256(b"".join(frame.tobytes() for frame in frames)).hexdigest())
 """
 
@@ -199,6 +199,55 @@ def test_two_processes_make_the_same_frames_bit_for_bit(folder: Path) -> None:
     assert runs[0] == runs[1] != ""
 
 
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_guided_films_do_not_depend_on_one_or_two_cores(generator: Generator, scale: float) -> None:
+    before, films = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            films.append(generator.latent(ask(guidance_scale=scale)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*films) if scale != 1.0 else torch.allclose(*films, atol=1e-4)
+
+
+def test_bfloat16_is_the_film_model_s_alone_and_follows_float32(folder: Path, generator: Generator) -> None:
+    low = Generator.load(folder, device="cpu", dtype="bfloat16")
+    assert low.record(ask())["dtype"] == "bfloat16"
+    latent, exact = low.latent(ask()), generator.latent(ask())
+    assert latent.dtype == torch.float32
+    assert 0 < (latent - exact).norm() / exact.norm() < 0.1
+    assert next(low.autoencoder.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"device": "cpi"}, "there is no device 'cpi' here; there are: cpu"),
+        ({"device": "cuda:99"}, "there is no device 'cuda:99' here"),
+        ({"device": "cpu", "dtype": "float16"}, "dtype 'float16' is unknown; legal: .*float32"),
+    ],
+)
+def test_what_the_machine_lacks_is_refused(folder: Path, how: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Generator.load(folder, **how)
+
+
+@pytest.mark.gpu
+def test_an_accelerator_makes_the_same_film_up_to_rounding(folder: Path, generator: Generator) -> None:
+    fast = Generator.load(folder, device="auto", dtype="float32")
+    assert fast.device.type != "cpu"
+    assert torch.allclose(fast.latent(ask()).cpu(), generator.latent(ask()), atol=1e-2)
+    ours, theirs = (np.stack(list(each.generate(ask("short")))) for each in (fast, generator))
+    assert ours.shape == theirs.shape
+    assert np.abs(ours.astype(int) - theirs.astype(int)).mean() < 2
+    fast.estimate(ask())
+    assert fast.preview(fast.latent(ask())).shape == (48, 48, 3)
+    auto = Generator.load(folder)
+    assert next(auto.generate(ask())).dtype == np.uint8
+
+
 def test_the_record_makes_the_request_again_and_names_the_weights(generator: Generator, folder: Path) -> None:
     record = json.loads(json.dumps(generator.record(ask(seed=7, negative_prompt="left"))))
     shipped = {
@@ -207,6 +256,7 @@ def test_the_record_makes_the_request_again_and_names_the_weights(generator: Gen
     assert record.pop("weights") == shipped
     assert set(shipped) == {"autoencoder", "film"}
     assert record.pop("rushes")
+    assert (record.pop("device"), record.pop("dtype")) == (generator.device.type, "float32")
     assert config.from_dict(GenerationRequest, record) == ask(seed=7, negative_prompt="left")
 
 

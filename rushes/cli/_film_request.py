@@ -12,13 +12,13 @@ from typing import Any
 
 from rushes import config
 from rushes.errors import InputError
-from rushes.generate import MAX_SECONDS, Tier, plan, tier
+from rushes.generate import MAX_SECONDS, TIERS, Tier, plan, tier
 from rushes.media import encode, metadata
 from rushes.types import GenerationRequest, VideoShape
 
 FOLDER = Path("films")
 SUFFIXES = {"flipbook": ".gif", "still": ".png"}
-FACTS = ("weights", "rushes")  # what a film's file carries beside its request
+FACTS = ("weights", "rushes", "device", "dtype")  # what a film's file carries beside its request
 MAX_SLUG = 60
 AGAIN = "again"  # not a tier of its own: the request in a film's file, as defaults
 
@@ -43,18 +43,21 @@ class Options:
     as_json: bool
     again: Path | None
     weights: Path
+    lora: tuple[str, ...]
     preview: bool
+    device: str | None
+    dtype: str | None
     threads: int
     quiet: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One film to make: its request, its file, and the weights (name -> SHA-256) that made it before, if it was."""
+    """One film to make: its request, its file, and what made it before (weights, device, dtype), if it was."""
 
     request: GenerationRequest
     path: Path
-    weights: dict[str, str] | None = None
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def sheet(self) -> Path:
@@ -71,7 +74,7 @@ def orders(words: tuple[str, ...], options: Options) -> list[Order]:
     if not 0 <= options.threads <= most:
         nearest = 0 if options.threads < 0 else most
         raise InputError(f"--threads {options.threads} is illegal; the nearest legal value is {nearest}")
-    base, before = _again(options.again) if options.again is not None else ({}, None)
+    base, before = _again(options.again) if options.again is not None else ({}, {})
     texts = _texts(words, options, base)
     made = [_request(text, options, base) for text in texts]
     found = []
@@ -79,7 +82,7 @@ def orders(words: tuple[str, ...], options: Options) -> list[Order]:
         plan(request)
         mark = f"{number:0{len(str(len(made)))}d}" if len(made) > 1 else ""
         path = _path(request, options.output, _suffix(options, request), mark)
-        order = Order(request=request, path=path, weights=before)
+        order = Order(request=request, path=path, before=before)
         encode.check_target(order.path, fps=request.fps, shape=request.shape, force=options.force)
         if options.sheet and order.sheet.exists() and not options.force:
             raise InputError(f"{order.sheet} exists; use --force to replace it")
@@ -121,15 +124,25 @@ def _lines(path: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def _again(path: Path) -> tuple[dict[str, Any], dict[str, str] | None]:
-    """Return the request inside a film, and the hashes of the weights that made it."""
+def _again(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the request inside a film, and what made it."""
     record = metadata.read_request(path)
     values = {key: value for key, value in record.items() if key not in FACTS}
     try:
         config.from_dict(GenerationRequest, values)
     except InputError as error:
         raise InputError(f"{path.name} was not made by rushes film ({error})") from None
-    return values, record.get("weights")
+    return values, {key: record[key] for key in FACTS if key in record}
+
+
+def place(options: Options, wanted: list[Order]) -> dict[str, str]:
+    """Return the names of the device and the dtype: those typed, else those of the film to make again, else auto.
+
+    A film from before either was recorded was made on the CPU in float32.
+    """
+    before = {"device": "cpu", "dtype": "float32"} | wanted[0].before if options.again is not None else {}
+    names = {"device": options.device, "dtype": options.dtype}
+    return {name: typed or str(before.get(name, "auto")) for name, typed in names.items()}
 
 
 def _request(text: str, options: Options, base: dict[str, Any]) -> GenerationRequest:
@@ -189,8 +202,18 @@ def _path(request: GenerationRequest, output: Path | None, suffix: str, mark: st
         return output.with_name(f"{output.stem}-{mark}{output.suffix}") if mark else output
     if folder is None:
         FOLDER.mkdir(exist_ok=True)
-    name = f"{slug(request.prompt)}-{request.seed}{suffix}"
+    name = f"{slug(request.prompt)}-{kind(request)}-{request.seed}{suffix}"
     return (folder or FOLDER) / (f"{mark}-{name}" if mark else name)
+
+
+def kind(request: GenerationRequest) -> str:
+    """Return what a film's name calls its form: its tier's name, or size, frames and fps where it has no tier's."""
+    shape = request.shape
+    for known in TIERS.values():
+        if (known.shape, known.fps) == (shape, request.fps):
+            return known.name
+    size = f"{shape.width}x{shape.height}"
+    return size if shape.frames == 1 else f"{size}-{shape.frames}f-{request.fps}fps"
 
 
 def slug(text: str) -> str:

@@ -36,8 +36,10 @@ LINES = 20  # per part of the work, where there is no terminal to draw a bar on
     type=click.Path(path_type=Path),
     default=Path("runs/evaluate"),
     show_default=True,
-    help="Where latents are kept, so that an interrupted run goes on; 'none' keeps none.",
+    help="Where latents and answers are kept, so that an interrupted run goes on; 'none' keeps none.",
 )
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--dtype", default="auto", show_default=True, help="auto, float32 or bfloat16: of the film model.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def command(
     weights: Path,
@@ -50,6 +52,8 @@ def command(
     json_path: Path | None,
     markdown: Path | None,
     cache: Path,
+    device: str,
+    dtype: str,
     force: bool,
 ) -> None:
     """Print how well weights do what held-out prompts say, by the reading of the oracle."""
@@ -68,11 +72,15 @@ def command(
         seed=seed,
         effort=_effort(steps, guidance),
         cache=None if str(cache) == "none" else cache,
+        device=device,
+        dtype=dtype,
     )
     with _Progress() as progress:
         report = evaluate(ask, progress.watch)
     table = reports.lines(report)
     click.echo(reports.as_text(table))
+    spent = ", ".join(f"{tier} {seconds:.1f} s" for tier, seconds in report["seconds_per_prompt"].items())
+    click.echo(f"{report['seconds']:.0f} s; per prompt, with its real films: {spent}", err=True)
     if json_path is not None:
         values = {**report, "table": reports.as_values(table)}
         _write(json_path, json.dumps(values, indent=1) + "\n", force)

@@ -56,7 +56,10 @@ SHOWN_EVERY_S = 0.25
     envvar="RUSHES_WEIGHTS",
     help="Folder of the weights.  [$RUSHES_WEIGHTS, else the shipped ones]",
 )
+@click.option("--lora", multiple=True, metavar="FILE[:SCALE]", help="Add an adapter to the weights; may be repeated.")
 @click.option("--preview/--no-preview", default=True, help="Show the film in the terminal while it is made.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.  [auto: an accelerator if there is one]")
+@click.option("--dtype", help="auto, float32 or bfloat16: of the film model.  [auto: the fastest there]")
 @click.option("--threads", default=0, help="How many cores to use; 0 is all.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def command(words: tuple[str, ...], **typed: Any) -> None:
@@ -64,14 +67,17 @@ def command(words: tuple[str, ...], **typed: Any) -> None:
 
     The film goes to films/ unless -o says otherwise. The same command makes the same film.
     """
-    from rushes.cli._film_request import Options, orders
+    from rushes.cli._adapters import adapt, read_adapters
+    from rushes.cli._film_request import Options, orders, place
     from rushes.generate import Generator
 
     options = Options(**typed)
+    adapters = read_adapters(options.lora)
     wanted = orders(words, options)
     with _terminated_like_interrupted():
         begun = time.perf_counter()
-        generator = Generator.load(options.weights, threads=options.threads)
+        generator = Generator.load(options.weights, threads=options.threads, **place(options, wanted))
+        adapt(generator, adapters, _say(options.quiet))
         synonyms = read_synonyms(options.weights / "film" / "synonyms.json")
         load_s = time.perf_counter() - begun
         for order in wanted:
@@ -81,17 +87,15 @@ def command(words: tuple[str, ...], **typed: Any) -> None:
 
 def _make(generator: Generator, order: Order, options: Options, synonyms: dict[str, str]) -> dict[str, Any]:
     """Make one film and return what is to be told about it."""
-    import psutil
-
     from rushes.cli._film_screen import Screen
     from rushes.media.encode import encode
 
     request, say = order.request, _say(options.quiet)
     unknown = unknown_words(generator, request, synonyms)
-    for line in [*_warnings(generator, request, unknown), *_other_weights(generator, order)]:
+    for line in [*_warnings(generator, request, unknown), *_differences(generator, order)]:
         say(line)
     estimate = generator.estimate(request)
-    require_memory(estimate, psutil.virtual_memory().available)
+    require_memory(estimate, free_bytes(generator))
     shape = request.shape
     what = f"{shape.frames} frames of {shape.width}x{shape.height} at {request.fps} fps"
     say(f"{what}: about {estimate.seconds:.0f} s and {estimate.memory_bytes / 1e9:.1f} GB of memory")
@@ -191,10 +195,25 @@ def _warnings(generator: Generator, request: GenerationRequest, unknown: dict[st
             yield f"the {what} has more than the {vocabulary.length} words that the model reads; left out: {shown}"
 
 
-def _other_weights(generator: Generator, order: Order) -> Iterator[str]:
-    if order.weights is not None and order.weights != generator.hashes:
-        theirs = ", ".join(f"{name} {str(digest)[:12]}…" for name, digest in order.weights.items())
-        yield f"the film was made with other weights ({theirs}), so this one will differ from it"
+def _differences(generator: Generator, order: Order) -> Iterator[str]:
+    """Say why a film that is made again will differ from what it was."""
+    theirs, record = order.before, generator.record(order.request)
+    if theirs.get("weights", generator.hashes) != generator.hashes:
+        named = ", ".join(f"{name} {str(digest)[:12]}…" for name, digest in theirs["weights"].items())
+        yield f"the film was made with other weights ({named}), so this one will differ from it"
+    for what in ("device", "dtype"):
+        if theirs.get(what, record[what]) != record[what]:
+            yield f"the film was made with {what} {theirs[what]}, so this one will differ from it a little"
+
+
+def free_bytes(generator: Generator) -> int:
+    """Return how much memory is free where the films are made."""
+    import psutil
+    import torch
+
+    if generator.device.type == "cuda":
+        return torch.cuda.mem_get_info(generator.device)[0]
+    return psutil.virtual_memory().available
 
 
 def _say(quiet: bool) -> Any:

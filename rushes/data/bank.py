@@ -1,15 +1,19 @@
 """A bank: many equal samples made by a function, kept on disk in chunks, built once and read at random.
 
 A chunk is a folder with one .npy file per column and rows.jsonl; it appears by a rename when it is whole, so a killed
-build loses at most the chunks that were being made, and the next build makes only what is missing.
+build loses at most the chunks that were being made, and the next build makes only what is missing. Of two processes
+that build one bank, one waits and finds it made.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import hashlib
 import json
 import multiprocessing
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -36,13 +40,15 @@ def key(values: dict[str, Any]) -> str:
 def _write_chunk(folder: Path, number: int, make: Maker) -> int:
     final = folder / f"chunk-{number:05d}"
     rows = [make(number * CHUNK + i) for i in range(CHUNK)]
-    draft = folder / f".chunk-{number:05d}"
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = folder / f".chunk-{number:05d}-{os.getpid()}"
     draft.mkdir(parents=True)
     for column in rows[0][0]:
         np.save(draft / f"{column}.npy", np.stack([arrays[column] for arrays, _ in rows]))
     (draft / "rows.jsonl").write_text("".join(json.dumps(values) + "\n" for _, values in rows))
-    draft.rename(final)
+    if final.is_dir():  # by a worker that outlived its killed build
+        shutil.rmtree(draft)
+    else:
+        draft.rename(final)
     _give_memory_back()
     return number
 
@@ -63,8 +69,43 @@ def build(
     `make` must be picklable and depend on its index alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = -(-num // CHUNK)
-    missing = [n for n in range(wanted) if not (folder / f"chunk-{n:05d}").is_dir()]
+    if _missing(folder, num):
+        with _alone(folder):
+            _make_chunks(folder, num, make, workers, watch)
+    return Bank.open(folder, num)
+
+
+def _missing(folder: Path, num: int) -> list[int]:
+    return [number for number in range(-(-num // CHUNK)) if not (folder / f"chunk-{number:05d}").is_dir()]
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds in `folder`; the lock ends with its process, however that ends."""
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for stale in folder.glob(".chunk-*"):
+            if not _is_alive(stale.name.removeprefix(".chunk-").partition("-")[2]):
+                shutil.rmtree(stale, ignore_errors=True)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_alive(number: str) -> bool:
+    """Whether a process has this number; a worker outlives its killed build by a chunk."""
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _make_chunks(folder: Path, num: int, make: Maker, workers: int, watch: Callable[[int, int], None] | None) -> None:
+    missing, wanted = _missing(folder, num), -(-num // CHUNK)
     done = wanted - len(missing)
     if missing and workers <= 1:
         for number in missing:
@@ -80,7 +121,6 @@ def build(
                 done += 1
                 if watch:
                     watch(done, wanted)
-    return Bank.open(folder, num)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
-"""Make the films that are judged: held-out prompts through the generator, their latents kept so that a run resumes."""
+"""Make the films that are judged: held-out prompts through the generator; what is made and read is kept."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from torch import Tensor
 
 from rushes import __version__, config
 from rushes.errors import InputError, nearest_first
+from rushes.evaluate.oracle import Reading
 from rushes.evaluate.prompts import Case
 from rushes.generate import TIERS, Generator
 from rushes.media.encode import replacing
 from rushes.types import GenerationRequest, VideoShape
 
+Answered = tuple[list[Reading], dict[str, Any]]
 # The oracle is taught wide pictures, so the flipbook is judged in its wide bucket.
 WIDE = {"flipbook": VideoShape(frames=8, height=384, width=672)}
 JUDGED = ("short", "feature", "flipbook")
@@ -68,10 +72,10 @@ class Latents:
         path = None if self.folder is None else self.folder / f"{self.key(request)}.npy"
         kept = None if path is None else _open(path)
         if kept is None:
-            kept = self.generator.latent(request).to(torch.float16)
+            kept = self.generator.latent(request).to(torch.float16).cpu()
             if path is not None:
                 _keep(path, kept.numpy())
-        return kept.float()
+        return kept.float().to(self.generator.device)
 
     def key(self, request: GenerationRequest) -> str:
         """Return 32 hexadecimal digits that stand for the request, the film weights and this version."""
@@ -80,7 +84,36 @@ class Latents:
             "film": self.generator.hashes["film"],
             "rushes": __version__,
         }
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+        exact = {"device": "cpu", "dtype": "float32"}
+        how = {name: self.generator.record(request)[name] for name in exact}
+        return digest(values if how == exact else values | how)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answers:
+    """What the oracle read, kept: `folder` holds a file per hash of all that it depends on. None keeps nothing."""
+
+    folder: Path | None
+
+    def get(self, depends_on: dict[str, Any], ask: Callable[[], Answered]) -> Answered:
+        """Return readings and a row of plain values, from the folder or asked now."""
+        path = None if self.folder is None else self.folder / f"{digest(depends_on)}.npz"
+        kept = None if path is None else _reread(path)
+        if kept is not None:
+            return kept
+        readings, row = ask()
+        if path is not None:
+            said = [{"answers": each.answers, "sureness": each.sureness} for each in readings]
+            told = json.dumps({"readings": said, "row": row})
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, force=True) as draft, draft.open("wb") as file:
+                np.savez(file, told=np.array(told), features=np.stack([each.features for each in readings]))
+        return readings, row
+
+
+def digest(values: dict[str, Any]) -> str:
+    """Return 32 hexadecimal digits that stand for plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _open(path: Path) -> Tensor | None:
@@ -89,6 +122,17 @@ def _open(path: Path) -> Tensor | None:
         return torch.from_numpy(np.load(path))
     except (FileNotFoundError, ValueError, EOFError):
         return None
+
+
+def _reread(path: Path) -> Answered | None:
+    """Return kept answers, or None where there are none or damaged ones."""
+    try:
+        with path.open("rb") as file, np.load(file) as kept:
+            told, features = json.loads(str(kept["told"])), kept["features"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    both = zip(told["readings"], features, strict=True)
+    return [Reading(**each, features=one) for each, one in both], told["row"]
 
 
 def _keep(path: Path, latent: np.ndarray) -> None:

@@ -27,7 +27,9 @@ COLUMNS = 3
 TIER = "short"
 
 
-def build(page: Path, folder: Path, num: int, seed: int, watch: Callable[[int, int], None]) -> list[dict[str, Any]]:
+def build(
+    page: Path, folder: Path, num: int, seed: int, watch: Callable[[int, int], None], device: str = "auto"
+) -> list[dict[str, Any]]:
     """Write the Markdown `page` and its `num` films, in a folder of its name; existing ones are replaced.
 
     Returns:
@@ -42,8 +44,8 @@ def build(page: Path, folder: Path, num: int, seed: int, watch: Callable[[int, i
     if not page.parent.is_dir():
         raise InputError(f"cannot write {page}: there is no folder {page.parent}")
     cases = prompts.draw(num, seed, prompts.filters_of(folder / "film"))
-    generator = Generator.load(folder)
-    oracle = Oracle.from_pretrained(folder / "oracle")
+    generator = Generator.load(folder, device=device)
+    oracle = Oracle.from_pretrained(folder / "oracle").to(generator.device)
     films = page.with_suffix("")
     films.mkdir(exist_ok=True)
     shown = []

@@ -5,6 +5,7 @@ b batch, c channels, t h w latent grid, f frames
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from rushes.evaluate.prompts import lasting
 from rushes.models.autoencoder import LATENT_FPS, PAINTED_FPS, Autoencoder, lay_out, to_bytes, triples
 from rushes.models.oracle import ATTRIBUTES, HEIGHT, WIDTH, Oracle, reading_times
+from rushes.nn import machine
 from rushes.world.render import render
 from rushes.world.scene import Scene
 
@@ -66,12 +68,17 @@ def paint_at(autoencoder: Autoencoder, latent: Tensor, indices: Sequence[int], *
     joined = triples(latent)
     per_latent = fps // LATENT_FPS
     wanted = sorted(set(map(int, indices)))
-    painted: dict[int, Tensor] = {}
-    for t in sorted({index // per_latent for index in wanted}):
-        here = [index for index in wanted if index // per_latent == t]
+
+    def paint(t: int, here: list[int]) -> Tensor:
         exact = torch.tensor([index % per_latent * (PAINTED_FPS // fps) for index in here])
-        few = autoencoder.features(joined[t][None], exact)
-        frames = lay_out(to_bytes(autoencoder.painter(few, pixels)))
+        return lay_out(to_bytes(autoencoder.painter(autoencoder.features(joined[t][None], exact), pixels)))
+
+    seen = {t: [index for index in wanted if index // per_latent == t] for t in {i // per_latent for i in wanted}}
+    painted: dict[int, Tensor] = {}
+    # As films are painted: on a CPU each core paints half-seconds of its own.
+    with machine.abreast(torch.get_num_threads() if latent.device.type == "cpu" else 1) as at_once:
+        groups = at_once([functools.partial(paint, t, here) for t, here in seen.items()])
+    for here, frames in zip(seen.values(), groups, strict=True):
         painted |= dict(zip(here, frames, strict=True))
     return torch.stack([painted[int(index)] for index in indices]).permute(0, 3, 1, 2).float() / 127.5 - 1
 
@@ -90,7 +97,7 @@ def look(autoencoder: Autoencoder, latent: Tensor, *, fps: int, pixels: int) -> 
 
 def _small(pictures: Tensor, height: int, width: int) -> np.ndarray:
     small = F.interpolate(pictures, (height, width), mode="bilinear", antialias=True)
-    return np.asarray(to_bytes(small).permute(0, 2, 3, 1).numpy())
+    return np.asarray(to_bytes(small).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def look_at_real(scene: Scene, *, num_frames: int, fps: int) -> Look:
@@ -107,14 +114,15 @@ def look_at_real(scene: Scene, *, num_frames: int, fps: int) -> Look:
 @torch.inference_mode()
 def read(oracle: Oracle, looks: Sequence[Look]) -> list[Reading]:
     """Ask the oracle about films, sixteen at a time."""
-    readings = []
+    readings, place = [], oracle.ask.device
     for start in range(0, len(looks), BATCH):
         some = looks[start : start + BATCH]
         frames = torch.from_numpy(np.stack([one.frames for one in some])).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
         times = torch.from_numpy(np.stack([reading_times(one.duration_s) for one in some])).float()
-        tokens = oracle.tokens(frames, times, torch.tensor([one.duration_s for one in some]))
+        durations = torch.tensor([one.duration_s for one in some])
+        tokens = oracle.tokens(frames.to(place), times.to(place), durations.to(place))
         sure = {a: logits.softmax(-1).max(-1) for a, logits in oracle.answer(tokens).items()}
-        features = tokens[:, : len(ATTRIBUTES)].flatten(1).numpy()
+        features = tokens[:, : len(ATTRIBUTES)].flatten(1).cpu().numpy()
         for i in range(len(some)):
             readings.append(
                 Reading(

@@ -17,7 +17,7 @@ import torch
 from rushes import __version__, config
 from rushes.errors import InputError
 from rushes.evaluate import prompts
-from rushes.evaluate.films import Effort, Latents, check_tiers, request_for
+from rushes.evaluate.films import Answered, Answers, Effort, Latents, check_tiers, request_for
 from rushes.evaluate.metrics import flicker, kernel_distance, prompt_fidelity, reconstruction
 from rushes.evaluate.oracle import Look, Reading, look, look_at_real, paint_at, read
 from rushes.evaluate.prompts import Case, lasting
@@ -26,6 +26,7 @@ from rushes.models.autoencoder import ENCODED_FPS, Autoencoder, to_bytes
 from rushes.models.oracle import Oracle
 from rushes.nn import weights
 from rushes.types import MAX_SEED, GenerationRequest, Video
+from rushes.world import REVISION
 from rushes.world.render import render
 from rushes.world.scene import to_dict
 
@@ -51,6 +52,8 @@ class Plan:
     seed: int = 0
     effort: Effort = dataclasses.field(default_factory=Effort)
     cache: Path | None = None
+    device: str = "auto"
+    dtype: str = "auto"
 
 
 def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
@@ -67,8 +70,8 @@ def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
     filters = prompts.filters_of(ask.weights / "film")
     cases = prompts.draw(ask.num, ask.seed, filters)
     others = prompts.draw(ask.num, (ask.seed + OTHERS_FROM) % (MAX_SEED + 1), filters)
-    generator = Generator.load(ask.weights)
-    oracle = Oracle.from_pretrained(ask.weights / "oracle")
+    generator = Generator.load(ask.weights, device=ask.device, dtype=ask.dtype)
+    oracle = Oracle.from_pretrained(ask.weights / "oracle").to(generator.device)
     report: dict[str, Any] = {
         "rushes": __version__,
         "machine": machine(),
@@ -78,11 +81,14 @@ def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
         "filters": config.to_dict(filters),
         "autoencoder": _autoencoder(generator.autoencoder, cases, ask.num_reconstructed, watch),
         "tiers": {},
+        "seconds_per_prompt": {},
     }
     latents = Latents(generator, ask.cache)
     for tier in tiers:
-        judge = Judge(tier=tier, latents=latents, oracle=oracle, effort=ask.effort)
+        judge = Judge(tier=tier, latents=latents, oracle=oracle, effort=ask.effort, hashes=report["weights"])
+        started = time.perf_counter()
         report["tiers"][tier] = judge.score(cases, others, watch)
+        report["seconds_per_prompt"][tier] = round((time.perf_counter() - started) / len(cases), 3)
     report["oracle"] = _pooled([report["tiers"][tier]["real"] for tier in tiers])
     report["seconds"] = round(time.perf_counter() - begun, 1)
     return report
@@ -141,12 +147,13 @@ def repaint(autoencoder: Autoencoder, case: Case) -> tuple[Video, Video]:
     scene, cell = lasting(case.scene, RECONSTRUCTED_S), autoencoder.config.cell
     times = [i / ENCODED_FPS for i in range(RECONSTRUCTED_S * ENCODED_FPS)]
     view = torch.from_numpy(render(scene, height=9 * cell, width=16 * cell, times_s=times))
+    view = view.to(autoencoder.transform.basis.device)
     with torch.inference_mode():
         latent = autoencoder.encode(view.permute(3, 0, 1, 2)[None].float() / 127.5 - 1)
     num_frames = RECONSTRUCTED_S * 24
     step = num_frames // FRAMES_PER_FILM
     indices = [step * i + (5 * i + case.index) % step for i in range(FRAMES_PER_FILM)]
-    painted = to_bytes(paint_at(autoencoder, latent, indices, fps=24, pixels=80)).permute(0, 2, 3, 1).numpy()
+    painted = to_bytes(paint_at(autoencoder, latent, indices, fps=24, pixels=80)).permute(0, 2, 3, 1).cpu().numpy()
     true = render(scene, height=720, width=1280, times_s=[i / 24 for i in indices])
     return Video(frames=painted, fps=24), Video(frames=true, fps=24)
 
@@ -163,6 +170,7 @@ class Judge:
     latents: Latents
     oracle: Oracle
     effort: Effort
+    hashes: dict[str, str]
 
     def score(self, cases: Sequence[Case], others: Sequence[Case], watch: Watch = _ignore) -> dict[str, Any]:
         """Return scores, the oracle's on real films, kernel distance, flicker and every answer."""
@@ -172,14 +180,13 @@ class Judge:
         strange: list[Reading] = []
         flickers: list[dict[str, Any]] = []
         for done, case in enumerate(cases, start=1):
-            looks = [self._generated(case), self._real(case, request)]
-            strips = [[Video(frames=one.strip, fps=request.fps)] for one in looks]
-            flickers += flicker.SPEC.measure(*strips)
-            for side, reading in zip((made, real), read(self.oracle, looks), strict=True):
+            pair, row = self._judged(case, request)
+            for side, reading in zip((made, real), pair, strict=True):
                 side.append(reading)
+            flickers.append(row)
             watch(self.tier, done, len(cases))
         for done, case in enumerate(others, start=1):
-            strange += read(self.oracle, [self._real(case, request)])
+            strange += self._read_real(case, request)
             watch(f"{self.tier}: real films", done, len(others))
         scenes = [case.scene for case in cases]
         fidelity = prompt_fidelity.SPEC.measure
@@ -191,6 +198,28 @@ class Judge:
             "flicker": {name: float(np.mean([row[name] for row in flickers])) for name in ("flicker", "real")},
             "films": [_film(*each) for each in zip(cases, made, real, flickers, strict=True)],
         }
+
+    def _judged(self, case: Case, request: GenerationRequest) -> Answered:
+        """Return what was read off the generated and off the real film, and how much both flicker."""
+
+        def ask() -> Answered:
+            looks = [self._generated(case), self._real(case, request)]
+            strips = [[Video(frames=one.strip, fps=request.fps)] for one in looks]
+            return read(self.oracle, looks), flicker.SPEC.measure(*strips)[0]
+
+        made_by = {"latent": self.latents.key(request_for(case, self.tier, self.effort)), **self.hashes}
+        return Answers(self.latents.folder).get(made_by | self._scene(case, request), ask)
+
+    def _read_real(self, case: Case, request: GenerationRequest) -> list[Reading]:
+        def ask() -> Answered:
+            return read(self.oracle, [self._real(case, request)]), {}
+
+        drawn = {"oracle": self.hashes["oracle"], **self._scene(case, request)}
+        return Answers(self.latents.folder).get(drawn, ask)[0]
+
+    def _scene(self, case: Case, request: GenerationRequest) -> dict[str, Any]:
+        shown = {"frames": request.shape.frames, "fps": request.fps, "world": REVISION, "rushes": __version__}
+        return {"scene": to_dict(case.scene), **shown}
 
     def _generated(self, case: Case) -> Look:
         request = request_for(case, self.tier, self.effort)

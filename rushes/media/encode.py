@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import fcntl
 import os
 import secrets
 import tempfile
@@ -28,6 +29,8 @@ from rushes.media import metadata
 from rushes.media.probe import probe
 from rushes.types import VideoShape, nearest_multiple
 
+DRAFT = ".part"
+YOUNG_S = 2.0
 MAX_SIDE_PX = {".mp4": 16384, ".gif": 65535, ".webp": 16383, ".png": 65535}
 MAX_FPS = {".mp4": 240, ".gif": 50, ".webp": 240}  # browsers slow down a GIF whose frames last less than 2/100 s
 _EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
@@ -128,20 +131,24 @@ def _check_place(path: Path, *, force: bool) -> None:
 def replacing(path: Path, *, force: bool) -> Iterator[Path]:
     """Give the body a hidden file beside `path` to fill; flush it and rename it to `path` if the body succeeds.
 
-    Whatever stops the body, Ctrl-C too, removes the hidden file and leaves `path` as it was.
+    Whatever stops the body, Ctrl-C too, removes the hidden file and leaves `path` as it was. What a killed process
+    left in the folder goes at the next write there.
 
     Raises:
         InputError: `path` exists (unless `force`), is a folder, or lies where nothing can be written.
         RushesError: the file could not be flushed or renamed.
     """
     _check_place(path, force=force)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    clean(path.parent)
+    temporary = path.with_name(f".{secrets.token_hex(8)}{DRAFT}")
     try:
-        temporary.touch(exist_ok=False)
+        lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         kind = RushesError if error.errno == errno.ENOSPC else InputError
         raise kind(f"cannot write {path}: {error.strerror}") from None
     try:
+        with contextlib.suppress(OSError):  # a file system without locks keeps what a killed process leaves
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield temporary
         with one_line(path):
             _flush(temporary)
@@ -149,6 +156,21 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
             _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def clean(folder: Path) -> None:
+    """Remove the hidden files of `replacing` in `folder` whose process is dead: their lock died with it."""
+    for stale in folder.glob(f".{'[0-9a-f]' * 16}{DRAFT}"):
+        with contextlib.suppress(OSError):  # somebody else's, or already gone
+            if time.time() - stale.stat().st_mtime < YOUNG_S:
+                continue  # made, but perhaps not locked yet
+            lock = os.open(stale, os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stale.unlink()
+            finally:
+                os.close(lock)
 
 
 def _flush(path: Path) -> None:

@@ -9,7 +9,7 @@ cell; the decoder paints 4 or 12 frames per latent frame (8 or 24 frames per sec
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from rushes.config import from_dict
 from rushes.errors import InputError
 from rushes.models import Family
-from rushes.nn import weights
+from rushes.nn import machine, weights
 
 LATENT_FPS = 2
 ENCODED_FPS = 8
@@ -254,7 +254,7 @@ class Autoencoder(nn.Module):
             frames: indices in 0..11, `[f]` or `[b f]`.
         """
         rows = torch.arange(len(triples), device=triples.device)[:, None]
-        chosen = frames.expand(len(triples), -1)
+        chosen = frames.to(triples.device).expand(len(triples), -1)
         dtype = self.painter.into.weight.dtype
         coarse = self.painter.timeline(triples.to(dtype))[rows, chosen].flatten(0, 1)
         return self.painter.sharpen(coarse, self.views(triples)[rows, chosen].flatten(0, 1).to(dtype))
@@ -262,17 +262,18 @@ class Autoencoder(nn.Module):
     def decode(self, latent: Tensor, *, fps: int, pixels: int, num_frames: int | None = None) -> Iterator[Tensor]:
         """Paint one film in order, or its first `num_frames`.
 
-        Each of torch's threads paints a half-second of its own, alone: that scales better than sharing every
-        convolution, and the frames are the same, bit for bit, for any number of threads.
+        On the CPU each of torch's threads paints a half-second of its own, alone: that scales better than sharing
+        every convolution, and the frames are the same, bit for bit, for any number of threads. An accelerator paints
+        one half-second after another while the frames before travel to the host.
 
         Args:
-            latent: `[1 c t h w]`.
+            latent: `[1 c t h w]`, where the autoencoder is.
             fps: 8 or 24.
             pixels: pixels per cell side: 16, 48 or 80.
             num_frames: all of them where None.
 
         Yields:
-            uint8 `[f H W 3]`, at most `fps / 2` frames.
+            uint8 `[f H W 3]` on the CPU, at most `fps / 2` frames.
 
         Raises:
             InputError: another fps or number of pixels.
@@ -283,11 +284,18 @@ class Autoencoder(nn.Module):
         if pixels not in HEADS:
             nearest = min(HEADS, key=lambda legal: abs(legal - pixels))
             raise InputError(f"{pixels} pixels per cell can't be painted; the nearest legal value is {nearest}")
-        each, threads = fps // LATENT_FPS, torch.get_num_threads()
+        each = fps // LATENT_FPS
         left = latent.shape[2] * each if num_frames is None else num_frames
         work = [(joined, min(each, left - i * each)) for i, joined in enumerate(triples(latent)) if i * each < left]
-        waiting = iter(work)
-        with ThreadPoolExecutor(threads, initializer=_work_alone) as pool:
+        if latent.device.type == "cpu":
+            yield from self._paint_abreast(work, fps, pixels)
+        else:
+            yield from travelling(self._paint(*few, fps, pixels) for few in work)
+
+    def _paint_abreast(self, work: list[tuple[Tensor, int]], fps: int, pixels: int) -> Iterator[Tensor]:
+        """Paint half-seconds on all of torch's threads, one each, at most one more than are painting ahead."""
+        waiting, threads = iter(work), torch.get_num_threads()
+        with ThreadPoolExecutor(threads, initializer=machine.work_with, initargs=(1,)) as pool:
             painting = deque(pool.submit(self._paint, *few, fps, pixels) for few in islice(waiting, threads + 1))
             try:
                 while painting:
@@ -316,9 +324,34 @@ class Autoencoder(nn.Module):
         return _round(self.painter(self.painter.sharpen(timeline, views), pixels).float().mul_(127.5))
 
 
-def _work_alone() -> None:
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+def travelling(frames: Iterable[Tensor], ahead: int = 2) -> Iterator[Tensor]:
+    """Yield tensors of an accelerator on the CPU, each up to `ahead` later, so that work and copies overlap.
+
+    CUDA copies into pinned memory and is waited for only when a copy is wanted; other devices copy at once.
+    """
+    waiting: deque[tuple[Tensor, torch.cuda.Event | None]] = deque()
+    for each in frames:
+        waiting.append(_send(each))
+        if len(waiting) > ahead:
+            yield _arrived(*waiting.popleft())
+    while waiting:
+        yield _arrived(*waiting.popleft())
+
+
+def _send(x: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    if x.device.type != "cuda":
+        return x.cpu(), None
+    there = torch.empty(x.shape, dtype=x.dtype, pin_memory=True)
+    there.copy_(x, non_blocking=True)
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(x.device))
+    return there, event
+
+
+def _arrived(x: Tensor, event: torch.cuda.Event | None) -> Tensor:
+    if event is not None:
+        event.synchronize()
+    return x
 
 
 def fit(frames: Tensor, height: int, width: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-Shape = tuple[int, int, int]
+from rushes.nn import machine
+from rushes.nn.machine import Shape
 
 
 def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -58,29 +58,9 @@ def device() -> torch.device:
 
 def rate(shapes: Counter[Shape], dtype: torch.dtype, *, most: int = 8, seconds: float = 1.5) -> float:
     """Return FLOP/s of the `most` costly products in `shapes`, each weighted by its share of the work."""
-    place = device()
-    costly = sorted(shapes.items(), key=lambda item: -item[1] * item[0][0] * item[0][1] * item[0][2])[:most]
-    work = spent = 0.0
-    for (m, k, n), times in costly:
-        a, b = (torch.randn(size, device=place).to(dtype) for size in ((m, k), (k, n)))
-        torch.mm(a, b)
-        each: list[float] = []
-        began = time.perf_counter()
-        while len(each) < 3 or time.perf_counter() - began < seconds / most:
-            start = time.perf_counter()
-            torch.mm(a, b)
-            if place.type == "cuda":
-                torch.cuda.synchronize()
-            each.append(time.perf_counter() - start)
-        work += times * 2.0 * m * k * n
-        spent += times * sorted(each)[len(each) // 2]
-    return work / spent if spent else 0.0
+    return machine.rate(shapes, dtype, place=device(), most=most, seconds=seconds)
 
 
 def fastest_dtype() -> torch.dtype:
-    """Return bfloat16 where the machine multiplies it faster than float32 (AMX, AVX-512 BF16, CUDA), else float32."""
-    if torch.cuda.is_available():
-        return torch.bfloat16
-    shape: Counter[Shape] = Counter({(512, 256, 768): 1})
-    fast = rate(shape, torch.bfloat16, seconds=0.05)
-    return torch.bfloat16 if fast > rate(shape, torch.float32, seconds=0.05) else torch.float32
+    """Return bfloat16 where the machine multiplies it much faster than float32, else float32."""
+    return machine.fastest_dtype(device())

@@ -227,17 +227,23 @@ class Trainer:
         self.say(f"{flops / 1e9:.1f} GFLOP a step; this machine multiplies its matrices at {peak / 1e12:.3f} TFLOP/s")
         return flops / self.objective.num_samples(self.step), peak
 
-    def _checked(self, name: str, scalars: list[Tensor], first: int) -> list[float]:
-        """Return the numbers of an interval; only now does the device have to answer.
+    def _checked(self, losses: list[Tensor], norms: list[Tensor], first: int) -> tuple[list[float], list[float]]:
+        """Keep the losses of an interval and return its numbers; only now does the device have to answer.
 
         Raises:
-            RushesError: one is infinite or no number; its step is named.
+            RushesError: one is infinite or no number; its step is named, and the losses before it are kept.
         """
-        values = torch.stack(scalars).float().tolist()
-        for index, value in enumerate(values):
-            if not math.isfinite(value):
-                raise RushesError(f"the {name} is {value} at step {first + index + 1}; the last checkpoint is good")
-        return values
+        found = {"loss": torch.stack(losses).float().tolist(), "gradient": torch.stack(norms).float().tolist()}
+        pairs = enumerate(zip(*found.values(), strict=True))
+        bad = next((index for index, pair in pairs if not all(map(math.isfinite, pair))), None)
+        with (self.folder / LOSSES).open("a") as file:
+            file.writelines(json.dumps([first + i + 1, value]) + "\n" for i, value in enumerate(found["loss"][:bad]))
+        if bad is not None:
+            name = next(name for name, values in found.items() if not math.isfinite(values[bad]))
+            raise RushesError(
+                f"the {name} is {found[name][bad]} at step {first + bad + 1}; the last checkpoint is good"
+            )
+        return found["loss"], found["gradient"]
 
     def _interval(self, watch: Callable[[Progress], None], log: SummaryWriter, flops: float, peak: float) -> None:
         """Train to the next log line, then report, and keep and show what is due."""
@@ -257,11 +263,9 @@ class Trainer:
             self.step += 1
             if self.is_stopping or self.step == run.steps or any(self.step % every == 0 for every in due):
                 break
-        values = self._checked("loss", losses, first)
+        values, gradients = self._checked(losses, norms, first)
         figures = {name: float(scalar) for name, scalar in scalars.items()}
-        figures["gradient_norm"] = self._checked("gradient", norms, first)[-1]
-        with (self.folder / LOSSES).open("a") as file:
-            file.writelines(json.dumps([first + i + 1, value]) + "\n" for i, value in enumerate(values))
+        figures["gradient_norm"] = gradients[-1]
         spent = time.perf_counter() - began
         rate = seen * flops / spent
         steps_done = self.step - first

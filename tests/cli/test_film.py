@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,21 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from rushes.cli._film_request import slug
+from rushes.cli._film_request import kind, slug
 from rushes.cli._film_screen import half_blocks
 from rushes.cli.film import read_synonyms, require_memory
 from rushes.cli.main import main
 from rushes.errors import RushesError, WeightsError
-from rushes.generate import Estimate
+from rushes.generate import TIERS, Estimate
 from rushes.media.decode import read
 from rushes.media.metadata import read_request
 from rushes.media.probe import probe
 from rushes.models.autoencoder import Autoencoder, AutoencoderConfig
 from rushes.models.text import TextConfig
 from rushes.models.transformer import Transformer, TransformerConfig
-from rushes.nn import weights
+from rushes.nn import lora, weights
+from rushes.nn.lora import LoraConfig
+from rushes.types import GenerationRequest, VideoShape
 
 WORDS = ("a", "boat", "cat", "left", "red", "sea")
 SHORT = ("--tier", "flipbook", "--steps", "2")
@@ -99,10 +102,36 @@ def test_the_extension_decides_what_comes_out(
 
 
 def test_names_that_nobody_typed(place: Path) -> None:
-    assert made("a", "red", "cat!", *SHORT)["path"] == "films/a-red-cat-0.gif"
-    assert made("a red cat", "--tier", "still", "--seed", "5", "--steps", "1")["path"] == "films/a-red-cat-5.png"
-    assert made("a red cat", "--tier", "short", "--seconds", "1", "--steps", "1")["path"] == "films/a-red-cat-0.mp4"
+    assert made("a", "red", "cat!", *SHORT)["path"] == "films/a-red-cat-flipbook-0.gif"
+    assert made("a red cat", "--tier", "still", "--seed", "5", "--steps", "1")["path"] == "films/a-red-cat-still-5.png"
+    assert (
+        made("a red cat", "--tier", "short", "--seconds", "1", "--steps", "1")["path"]
+        == "films/a-red-cat-768x432-8f-8fps-0.mp4"
+    )
     assert (slug("❄"), slug("Füchse, l'été"), len(slug("very " * 100))) == ("film", "fuchse-l-ete", 59)
+
+
+def test_tiers_and_shapes_of_one_prompt_have_names_of_their_own(place: Path) -> None:
+    tiers = [
+        GenerationRequest(prompt="a", shape=t.shape, fps=t.fps, num_steps=1, guidance_scale=1.0) for t in TIERS.values()
+    ]
+    assert [kind(request) for request in tiers] == list(TIERS)
+    other = replace(tiers[0], shape=VideoShape(frames=1, height=512, width=512))
+    assert (kind(other), kind(replace(tiers[0], fps=24))) == ("512x512", "512x512-8f-24fps")
+
+
+def test_device_and_dtype_are_chosen_recorded_and_kept_by_again(place: Path) -> None:
+    low = made("a red cat", *SHORT, "--device", "cpu", "--dtype", "bfloat16", "-o", "low.webp")["request"]
+    assert (low["device"], low["dtype"]) == ("cpu", "bfloat16")
+    assert made("--again", "low.webp", "-o", "again.webp")["request"] == low
+    assert np.array_equal(read(place / "low.webp").frames, read(place / "again.webp").frames)
+    done = film("--again", "low.webp", "--dtype", "float32", "-o", "exact.webp")
+    assert "the film was made with dtype bfloat16, so this one will differ from it a little" in done.stderr
+    assert read_request(place / "exact.webp")["dtype"] == "float32"
+    refused = film("a", *SHORT, "--device", "tpu")
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+    assert "there is no device 'tpu' here" in refused.stderr
+    assert "dtype 'int8' is unknown" in film("a", *SHORT, "--dtype", "int8").stderr
 
 
 def test_the_report_is_one_line_of_json(place: Path) -> None:
@@ -122,7 +151,7 @@ def test_people_are_told_before_and_after(place: Path) -> None:
     before, after = done.stderr.splitlines()
     assert before.startswith("8 frames of 512x512 at 8 fps: about ")
     assert before.endswith("GB of memory")
-    assert after.startswith("films/a-red-cat-0.gif: 8 frames of 512x512 at 8 fps in ")
+    assert after.startswith("films/a-red-cat-flipbook-0.gif: 8 frames of 512x512 at 8 fps in ")
     assert film("a red cat", *SHORT, "--quiet", "--force").stderr == ""
 
 
@@ -139,7 +168,7 @@ def test_again_makes_the_film_in_a_file_again_and_options_change_it(place: Path)
     again = made("--again", "first.webp", "-o", "again.webp")
     assert again["request"] == first["request"]
     assert np.array_equal(read(place / "first.webp").frames, read(place / "again.webp").frames)
-    assert made("--again", "first.webp")["path"] == "films/a-red-cat-4.webp"
+    assert made("--again", "first.webp")["path"] == "films/a-red-cat-flipbook-4.webp"
     other = made("--again", "first.webp", "--seed", "5", "--fps", "24", "--steps", "1", "-o", "other.mp4")["request"]
     assert (other["prompt"], other["seed"], other["fps"], other["num_steps"]) == ("a red cat", 5, 24, 1)
     assert (other["shape"], other["guidance_scale"]) == ({"frames": 24, "height": 512, "width": 512}, 2.5)
@@ -162,10 +191,10 @@ def test_again_says_when_the_weights_are_others(place: Path, folder: Path) -> No
 def test_several_prompts_from_a_file_are_numbered(place: Path) -> None:
     (place / "p.txt").write_text("\ufeffa red cat\n\n  a boat \n", encoding="utf-8")
     done = film("--prompts", "p.txt", *SHORT)
-    assert done.stdout.splitlines() == ["films/1-a-red-cat-0.gif", "films/2-a-boat-0.gif"]
+    assert done.stdout.splitlines() == ["films/1-a-red-cat-flipbook-0.gif", "films/2-a-boat-flipbook-0.gif"]
     assert film("--prompts", "p.txt", *SHORT, "-o", "x.gif").stdout.splitlines() == ["x-1.gif", "x-2.gif"]
     (place / "out").mkdir()
-    assert film("a boat", *SHORT, "-o", "out").stdout == "out/a-boat-0.gif\n"
+    assert film("a boat", *SHORT, "-o", "out").stdout == "out/a-boat-flipbook-0.gif\n"
 
 
 def test_a_contact_sheet_lies_beside_the_film(place: Path) -> None:
@@ -351,7 +380,55 @@ def test_a_terminal_shows_the_bar_and_the_film_in_small(place: Path) -> None:
     shown = in_terminal("a red cat", *SHORT, "--steps", "400")  # long enough for the screen to be drawn meanwhile
     assert "denoising" in shown
     assert shown.count("▀") >= 48 * 24
-    assert shown.count("films/a-red-cat-0.gif: 8 frames") == 1
+    assert shown.count("films/a-red-cat-flipbook-0.gif: 8 frames") == 1
     plain = in_terminal("a red cat", *SHORT, "--no-preview", "--force")
     assert "painting" in plain
     assert "▀" not in plain
+
+
+@pytest.fixture
+def adapter(folder: Path, tmp_path: Path) -> Path:
+    """An adapter for the tiny weights that changes them much; where it lies there is nothing else."""
+    torch.manual_seed(1)
+    config = LoraConfig(rank=2, alpha=2.0)
+    model = lora.attach(Transformer.from_pretrained(folder / "film"), config)
+    for module in model.modules():
+        if isinstance(module, lora.LoraLinear):
+            torch.nn.init.normal_(module.up)
+    base = weights.read_config(folder / "film", family="transformer")["sha256"]
+    return lora.save(lora.adapter_of(model, config, base=base), tmp_path / "taught" / "style.safetensors")
+
+
+def test_an_adapter_changes_the_film_and_is_recorded(adapter: Path) -> None:
+    plain = made("a cat", *SHORT, "-o", "plain.gif")
+    whole = made("a cat", *SHORT, "-o", "whole.gif", "--lora", str(adapter))
+    made("a cat", *SHORT, "-o", "none.gif", "--lora", f"{adapter}:0")
+    twice = made("a cat", *SHORT, "-o", "twice.gif", "--lora", f"{adapter}:0.5", "--lora", f"{adapter}:0.5")
+    frames = {path: read(Path(path)).frames for path in ("plain.gif", "whole.gif", "none.gif", "twice.gif")}
+    assert np.array_equal(frames["plain.gif"], frames["none.gif"])
+    assert not np.array_equal(frames["plain.gif"], frames["whole.gif"])
+    near, far = (np.abs(frames["twice.gif"].astype(float) - frames[n]).mean() for n in ("whole.gif", "plain.gif"))
+    assert near < far / 10
+    digest = lora.read(adapter).sha256
+    assert whole["request"]["weights"]["lora"] == f"{digest}:1" and "lora" not in plain["request"]["weights"]
+    assert twice["request"]["weights"]["lora"] == f"{digest}:0.5,{digest}:0.5"
+    assert "other weights" in film("--again", "whole.gif", "-o", "again.gif").stderr
+
+
+def test_an_adapter_for_other_weights_is_named(adapter: Path, folder: Path) -> None:
+    lora.save(replace(lora.read(adapter), base="f" * 64), Path("other.safetensors"))
+    assert (
+        "was made for other film weights (ffffffffffff…" in film("a cat", *SHORT, "--lora", "other.safetensors").stderr
+    )
+    with_none = film("a cat", *SHORT, "--lora", "nowhere.safetensors")
+    assert with_none.exit_code == 1 and "there is no adapter nowhere.safetensors" in with_none.stderr
+    loud = film("a cat", *SHORT, "--lora", f"{adapter}:1000")
+    assert loud.exit_code == 2 and "the nearest legal value is 100" in loud.stderr
+    odd = film("a cat", *SHORT, "--lora", f"{adapter}:loud")
+    assert odd.exit_code == 2 and "'loud'" in odd.stderr
+    text = lora.read(adapter)
+    narrow = {name: tensor[:1, :1] for name, tensor in text.tensors.items()}
+    lora.save(replace(text, tensors=narrow), Path("narrow.safetensors"))
+    assert (
+        "does not fit these weights" in film("a cat", *SHORT, "-o", "narrow.gif", "--lora", "narrow.safetensors").stderr
+    )

@@ -91,6 +91,33 @@ def test_a_killed_build_goes_on_and_gives_the_same_bank(tmp_path: Path) -> None:
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())  # whole chunks are not made twice
 
 
+def test_two_processes_may_build_one_bank(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; from rushes.data import bank; from test_bank import Rows\n"
+        "made = []\n"
+        "built = bank.build(Path(sys.argv[2]), 512, Rows(0.002), workers=1, watch=lambda *at: made.append(at))\n"
+        "print(len(made), len(built))\n"
+    )
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / "both")]
+    builds = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [build.communicate(timeout=300)[0].split() for build in builds]
+    assert [build.returncode for build in builds] == [0, 0]
+    assert sum(int(made) for made, _ in said) == 4  # each chunk was made once
+    assert [int(rows) for _, rows in said] == [512, 512]
+    bank.build(tmp_path / "one", 512, Rows(), workers=1)
+    assert content(tmp_path / "both") == content(tmp_path / "one")
+
+
+def test_drafts_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (".chunk-00000", f".chunk-00001-{ended.pid}", f".chunk-00002-{os.getppid()}"):
+        (tmp_path / name).mkdir()
+    bank.build(tmp_path, 128, Rows(), workers=1)
+    assert sorted(path.name for path in tmp_path.glob(".chunk-*")) == [f".chunk-00002-{os.getppid()}"]
+
+
 def test_too_small_a_bank_is_refused(tmp_path: Path) -> None:
     bank.build(tmp_path, 128, Rows(), workers=1)
     with pytest.raises(InputError, match="holds 128 rows, not 129"):

@@ -11,7 +11,7 @@ from rushes.evaluate import report as reports
 from rushes.evaluate.films import Effort
 from rushes.evaluate.metrics.prompt_fidelity import ATTRIBUTES
 from rushes.evaluate.prompts import draw
-from rushes.evaluate.run import Plan, evaluate, repaint
+from rushes.evaluate.run import Judge, Plan, evaluate, repaint
 from rushes.models.autoencoder import Autoencoder
 
 
@@ -62,6 +62,20 @@ def test_a_resumed_run_scores_the_same(ask, report):
     assert again["autoencoder"] == report["autoencoder"]
     assert seen[0] == ("autoencoder", 1, 1)
     assert ("flipbook", 4, 4) in seen
+    for path in ask.cache.glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:99])
+    assert evaluate(ask)["tiers"] == report["tiers"]
+
+
+def test_what_was_read_is_not_read_again(ask, report, monkeypatch):
+    def unwilling(*_):
+        raise AssertionError("it was looked at twice")
+
+    monkeypatch.setattr(Judge, "_generated", unwilling)
+    monkeypatch.setattr(Judge, "_real", unwilling)
+    again = evaluate(ask)
+    assert again["tiers"] == report["tiers"]
+    assert set(again["seconds_per_prompt"]) == {"flipbook"}
 
 
 def test_the_table_has_every_score(report):

@@ -1,6 +1,7 @@
 """Films come out whole, exact in count, time and colour, or not at all."""
 
 import itertools
+import os
 import subprocess
 import sys
 import textwrap
@@ -258,3 +259,21 @@ def test_replacing_removes_its_hidden_file_and_reports_in_one_line(tmp_path):
     with pytest.raises(RushesError, match="could not write"), encode.replacing(path, force=True) as temporary:
         temporary.unlink()
     assert path.read_bytes() == b"new"
+
+
+def test_what_a_killed_process_left_goes_at_the_next_write_and_what_is_being_written_stays(tmp_path):
+    script = "import os, signal, sys; from pathlib import Path; from rushes.media.encode import replacing\n"
+    script += "with replacing(Path(sys.argv[1]), force=False) as draft:\n"
+    script += "    draft.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "x.txt")], check=False, timeout=300)
+    (left,) = tmp_path.iterdir()
+    for path in (left, tmp_path / ".theirs.part", tmp_path / ".0123456789abcdef.parts"):
+        path.touch()
+        os.utime(path, (0, 0))
+    with encode.replacing(tmp_path / "a.txt", force=False) as first:
+        first.write_text("a")
+        os.utime(first, (0, 0))
+        with encode.replacing(tmp_path / "b.txt", force=False) as second:
+            second.write_text("b")
+            assert first.exists()
+    assert files(tmp_path) == [".0123456789abcdef.parts", ".theirs.part", "a.txt", "b.txt"]

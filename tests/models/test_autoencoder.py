@@ -1,5 +1,6 @@
 """Tests of the autoencoder: its transform is an orthonormal one, its painter obeys, its frames are counted."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from rushes.models.autoencoder import (
     lay_out,
     tiny,
     to_bytes,
+    travelling,
     triples,
 )
-from rushes.nn import weights
+from rushes.nn import machine, weights
 
 TINY = tiny()
 FULL_RANK = replace(TINY, channels=192)  # 4 frames x 4 x 4 pixels x 3 colours
@@ -203,3 +205,28 @@ def test_weights_come_back(tmp_path: Path) -> None:
     found = Autoencoder.from_pretrained(weights.save(model, tmp_path / "a", family="autoencoder", config=model.config))
     assert torch.equal(found.encode(views()), model.encode(views()))
     assert torch.equal(paint(found, latents()), paint(model, latents()))
+
+
+def test_travelling_frames_arrive_in_order_behind_those_on_their_way() -> None:
+    made: list[int] = []
+
+    def frames() -> Iterator[Tensor]:
+        for index in range(5):
+            made.append(index)
+            yield torch.full((1,), index)
+
+    arriving = travelling(frames())
+    assert made == []
+    assert int(next(arriving)) == 0 and made == [0, 1, 2]  # two more are on their way
+    assert [int(each) for each in arriving] == [1, 2, 3, 4]
+    assert list(travelling(iter([]))) == []
+
+
+@pytest.mark.gpu
+def test_an_accelerator_paints_the_same_frames_up_to_rounding() -> None:
+    place = machine.device()
+    usual = torch.cat(list(autoencoder().decode(latents(3), fps=24, pixels=48, num_frames=29)))
+    painted = list(autoencoder().to(place).decode(latents(3).to(place), fps=24, pixels=48, num_frames=29))
+    assert [len(frames) for frames in painted] == [12, 12, 5]
+    assert all(frames.device.type == "cpu" for frames in painted)
+    assert (torch.cat(painted).int() - usual.int()).abs().max() <= 2
