@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,6 +44,11 @@ def _size(_: click.Context, __: click.Parameter, text: str) -> tuple[int, int]:
 @click.option("--style", default="paper", show_default=True, help="paper, flat, pixel, ink, neon or watercolour.")
 @click.option("--format", "suffix", type=click.Choice(("mp4", "gif", "webp")), default="mp4", show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--films", type=int, help="Write that many plain .mp4 films into the folder; 0: until stopped.")
+@click.option("--shots", default=1, show_default=True, help="With --films: the most shots of a film.")
+@click.option("--dissolves", default=0.3, show_default=True, help="With --films: share of joins that are dissolves.")
+@click.option("--truth", type=click.Path(path_type=Path), help="With --films: folder for what each film shows.")
+@click.option("--workers", default=1, show_default=True, help="With --films: films written at the same time.")
 def command(
     filters: tuple[str, ...],
     output: Path | None,
@@ -57,12 +62,22 @@ def command(
     style: str,
     suffix: str,
     force: bool,
+    films: int | None,
+    **endless: Any,
 ) -> None:
     """Draw random films of the paper world, with their captions.
 
     In a folder, scenes.jsonl says what each film shows. KEY=VALUE narrows the draw, for instance
     kinds='["car", "cat"]' places='["city"]' still_camera=1.0.
+
+    --films writes films without words, as raw footage: the same command goes on where it stopped.
     """
+    if films is not None:
+        reel = {"seed": seed, "split": split, "width": size[0], "height": size[1], "fps": fps}
+        if sheet is not None or suffix != "mp4" or force:
+            raise InputError("--films writes plain .mp4 and keeps what is there; leave --sheet, --format and --force")
+        _write_endless(output, films, reel, _wanted(filters, style, seconds), **endless)
+        return
     if output is None and sheet is None:
         raise InputError("there is nothing to write; name a film or a folder with -o, or a contact sheet with --sheet")
     if not 1 <= num_films <= MAX_FILMS:
@@ -75,17 +90,17 @@ def command(
         raise InputError(f"--seed {seed} is illegal; the nearest legal value is 0")
     if sheet is not None and sheet.suffix != ".png":
         raise InputError(f"a contact sheet is a .png; the nearest legal name is {sheet.with_suffix('.png')}")
-    films = _draw_scenes(filters, style, num_films, seed, split, seconds)
+    drawn = _draw_scenes(_wanted(filters, style, seconds), num_films, seed, split)
     num_frames = max(1, round(seconds * fps))
     shape = VideoShape(frames=num_frames, height=size[1], width=size[0])
     if output is not None:
-        for path, (scene, text) in zip(_paths(output, num_films, suffix), films, strict=True):
+        for path, (scene, text) in zip(_paths(output, num_films, suffix), drawn, strict=True):
             _write_film(path, scene, text, fps, shape, force)
             click.echo(f"{path}  {text}")
         if output.suffix not in FILM_SUFFIXES:
-            _write_list(output, films, suffix)
+            _write_list(output, drawn, suffix)
     if sheet is not None:
-        _write_sheet(sheet, [scene for scene, _ in films], size, force)
+        _write_sheet(sheet, [scene for scene, _ in drawn], size, force)
         click.echo(str(sheet))
 
 
@@ -96,17 +111,37 @@ def _needs_skia() -> None:
         raise InputError(f"the paper world is drawn by skia-python ({error}); pip install 'rushes[train]'") from None
 
 
-def _draw_scenes(
-    filters: tuple[str, ...], style: str, num_films: int, seed: int, split: str, seconds: float
-) -> list[tuple[Scene, str]]:
+def _wanted(filters: tuple[str, ...], style: str, seconds: float) -> SceneFilters:
+    from rushes import config
+    from rushes.world.scene import SceneFilters
+
+    return config.override(SceneFilters(styles=(style,), durations_s=(seconds,)), filters)
+
+
+def _write_endless(output: Path | None, num: int, reel: dict[str, Any], filters: SceneFilters, **how: Any) -> None:
+    """Write plain films, as raw footage, into a folder."""
+    from rushes.cli._world_films import write_films
+
+    if output is None or output.suffix:
+        raise InputError("--films needs a folder; name one with -o, for instance -o footage")
+    if num < 0:
+        raise InputError(f"--films {num} is illegal; the nearest legal value is 0, which writes until it is stopped")
+    if how["workers"] < 1:
+        raise InputError(f"--workers {how['workers']} is illegal; the nearest legal value is 1")
+    _needs_skia()
+    from rushes.world.films import ReelConfig
+
+    config = ReelConfig(**reel, most_shots=how["shots"], dissolves=how["dissolves"], filters=filters)
+    write_films(config, num, output, how["truth"], how["workers"])
+
+
+def _draw_scenes(wanted: SceneFilters, num_films: int, seed: int, split: str) -> list[tuple[Scene, str]]:
     """Return scenes with their captions."""
     import numpy as np
 
-    from rushes import config
     from rushes.world.captions import caption
-    from rushes.world.scene import SceneFilters, sample
+    from rushes.world.scene import sample
 
-    wanted: SceneFilters = config.override(SceneFilters(styles=(style,), durations_s=(seconds,)), filters)
     rng = np.random.default_rng(seed)
     films = []
     for _ in range(num_films):

@@ -9,7 +9,7 @@ import fnmatch
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from rushes import config as configs
 from rushes.errors import InputError, WeightsError, nearest_first
 from rushes.nn import weights
 
+M = TypeVar("M", bound=nn.Module)
 RECORD = "rushes"  # the key of the file's own metadata that holds the record as JSON
 DOWN, UP = "down", "up"
 
@@ -90,7 +91,7 @@ class LoraLinear(nn.Module):
         return _Adapted.apply(x, (self.weight, self.bias), self.down, self.up, self.scale)
 
 
-def attach(model: nn.Module, config: LoraConfig) -> nn.Module:
+def attach(model: M, config: LoraConfig) -> M:
     """Freeze `model` and give each linear layer that a target names an adapter; the names of its own weights stay.
 
     Raises:
@@ -173,7 +174,7 @@ def read(path: Path) -> Adapter:
 
 
 @torch.no_grad()
-def merge(model: nn.Module, adapter: Adapter, strength: float = 1.0) -> nn.Module:
+def merge(model: M, adapter: Adapter, strength: float = 1.0) -> M:
     """Add an adapter, times `strength`, to a model's own matrices, in place.
 
     At strength 1 and in one dtype the model then computes, bit for bit, what the one that was trained computed.

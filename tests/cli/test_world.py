@@ -1,6 +1,9 @@
 """`rushes world` draws films, captions and contact sheets, and refuses what it cannot do in one line."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -84,3 +87,58 @@ def test_without_skia_the_extra_is_named(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"rushes\[train\]"):
         run("-o", tmp_path / "film.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def endless(*arguments):
+    small = ["--size", "64x36", "--fps", "8", "--seconds", "1", "--shots", "2"]
+    return CliRunner().invoke(command, [*map(str, arguments), *small], catch_exceptions=False)
+
+
+def test_an_endless_set_goes_on_and_hides_its_truth(tmp_path):
+    films, truth = tmp_path / "films", tmp_path / "truth"
+    first = endless("--films", 2, "-o", films, "--truth", truth)
+    assert first.exit_code == 0 and "2 films written, 0 were there" in first.output
+    kept = {path.name: path.stat().st_mtime_ns for path in films.iterdir()}
+    second = endless("--films", 3, "-o", films, "--truth", truth)
+    assert "1 films written, 2 were there" in second.output
+    assert {path.name: path.stat().st_mtime_ns for path in films.iterdir() if path.name in kept} == kept
+    assert sorted(path.stem for path in films.iterdir()) == sorted(path.stem for path in truth.iterdir())
+    assert {path.suffix for path in films.iterdir()} == {".mp4"}
+
+
+def test_several_workers_write_the_same_films(tmp_path):
+    for workers in (1, 2):
+        assert endless("--films", 3, "-o", tmp_path / str(workers), "--workers", workers).exit_code == 0
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("1", "2"))
+    assert one == two and len(one) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--films", "2"], "-o footage"),
+        (["--films", "-1", "-o", "films"], "0"),
+        (["--films", "1", "-o", "films", "--workers", "0"], "1"),
+        (["--films", "1", "-o", "films", "--truth", "films/truth"], "films-truth"),
+        (["--films", "1", "-o", "films", "--force"], "--force"),
+        (["--films", "1", "-o", "film.mp4"], "folder"),
+    ],
+)
+def test_bad_endless_requests_name_the_legal_ones(arguments, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=says):
+        endless(*arguments)
+    assert not list(tmp_path.rglob("*.mp4"))
+
+
+def test_until_stopped_means_until_stopped(tmp_path):
+    said = [sys.executable, "-m", "rushes", "world", "--films", "0", "-o", str(tmp_path / "f"), "--size", "64x36"]
+    run = subprocess.Popen([*said, "--fps", "8", "--seconds", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert run.stdout is not None
+    for _ in range(3):
+        assert run.stdout.readline()
+    run.send_signal(signal.SIGTERM)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130 and b"films written" in errors and b"Traceback" not in errors
+    names = sorted(path.name for path in (tmp_path / "f").iterdir())
+    assert len(names) >= 3 and all(probe(tmp_path / "f" / name).num_frames == 8 for name in names)
