@@ -20,21 +20,17 @@ from rushes.errors import InputError
 @click.argument("assignments", nargs=-1, metavar="[KEY=VALUE]...")
 def command(preset: str | None, out: Path | None, show: bool, assignments: tuple[str, ...]) -> None:
     """Train a model from a preset; a run that was stopped goes on exactly where its last checkpoint was."""
-    try:
-        known = registry.names("train.presets")
-        if preset is None:
-            raise InputError(f"name a preset with --preset; known: {', '.join(known)}")
-        resolved = config.override(registry.find("train.presets", preset)(), assignments)
-        if show:
-            import json
+    known = registry.names("train.presets")
+    if preset is None:
+        raise InputError(f"name a preset with --preset; known: {', '.join(known)}")
+    resolved = config.override(registry.find("train.presets", preset)(), assignments)
+    if show:
+        import json
 
-            click.echo(json.dumps(config.to_dict(resolved), indent=1))
-            return
-        from rushes.train.trainer import Progress, Trainer
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("rushes"):
-            raise
-        raise InputError(f"training needs {error.name}: pip install 'rushes[train]'") from None
+        click.echo(json.dumps(config.to_dict(resolved), indent=1))
+        return
+    from rushes.train.trainer import Progress, Trainer
+
     trainer = Trainer(resolved, out or Path("runs") / preset, say=lambda line: click.echo(line, err=True))
 
     def watch(p: Progress) -> None:

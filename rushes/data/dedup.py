@@ -230,7 +230,8 @@ def described(means: np.ndarray, warp: tuple[np.ndarray, np.ndarray]) -> tuple[n
         np.stack([warped[:, 2] - warped[:, 0], warped[:, 1] - (warped[:, 0] + warped[:, 2]) / 2], 1), MOVE_PX
     )
     change = change - change.mean(axis=(2, 3), keepdims=True)  # a slow change of light is no motion
-    return _unit(look - look.mean(axis=-1, keepdims=True)), change.reshape(len(change), 2 * hashes.HEIGHT * hashes.WIDTH)
+    look = _unit(look - look.mean(axis=-1, keepdims=True))
+    return look, change.reshape(len(change), 2 * hashes.HEIGHT * hashes.WIDTH)
 
 
 def _blurred(pictures: np.ndarray, sigma: float) -> np.ndarray:
