@@ -90,7 +90,8 @@ class Span:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < self.end_s:
-            raise InputError(f"span {self.start_s} to {self.end_s} s is illegal; it starts at 0 or later, before its end")
+            span = f"{self.start_s} to {self.end_s} s"
+            raise InputError(f"span {span} is illegal; it starts at 0 or later, before its end")
 
     @property
     def duration_s(self) -> Fraction:

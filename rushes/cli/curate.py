@@ -30,6 +30,7 @@ DIED = ("crashed", "timed out", "out of memory", "failed")
 @click.option("-o", "--output", required=True, help="Folder (or s3:// address) of the dataset, new or to go on with.")
 @click.option("--preset", default=None, help="Name of the preset [curate; else that of the dataset].")
 @click.option("--workers", type=int, default=None, help="Processes [one per core].")
+@click.option("--watch", is_flag=True, help="Go on taking in what is new, until Ctrl-C; FOLDER may be a feed.")
 @click.option("--again", is_flag=True, help="Try sources again whose worker failed or died before.")
 @click.option("--show", is_flag=True, help="Print the resolved config and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -38,6 +39,7 @@ def command(
     output: str,
     preset: str | None,
     workers: int | None,
+    watch: bool,
     again: bool,
     show: bool,
     as_json: bool,
@@ -56,7 +58,9 @@ def command(
         return
     if not folders:
         raise InputError("name at least one folder of films")
-    summary = _run(folders, output, resolved, workers or len(os.sched_getaffinity(0)), again)
+    if not watch and any(folder.startswith(("http://", "https://")) for folder in folders):
+        raise InputError("a feed is watched, not read once; the nearest legal form has --watch")
+    summary = _run(folders, output, resolved, workers or len(os.sched_getaffinity(0)), again, watch)
     if as_json:
         click.echo(json.dumps(_plain(summary), indent=1))
     else:
@@ -89,7 +93,7 @@ def _resolve(output: str, preset: str | None, assignments: list[str]) -> CurateC
     return configs.override(base, assignments)
 
 
-def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, again: bool) -> Summary:
+def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, again: bool, watch: bool) -> Summary:
     from rushes.cli._curate_screen import Screen
     from rushes.data.pool import LocalRunner
     from rushes.data.run import Again, curate
@@ -115,15 +119,14 @@ def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, 
             on_beat=screen.add_frames,
         ) as runner,
     ):
-        return curate(
-            output,
-            folders,
-            resolved,
-            runner,
-            watch=screen.watch,
-            should_stop=lambda: bool(asked),
-            again=Again(outcomes=DIED if again else ()),
-        )
+        beyond = Again(outcomes=DIED if again else ())
+        hear: dict[str, Any] = {"watch": screen.watch, "should_stop": lambda: bool(asked)}
+        if watch:
+            from rushes.data.watch import WatchConfig, grow
+
+            watching = WatchConfig(again=beyond, say=lambda text: click.echo(text, err=True))
+            return grow(output, folders, resolved, runner, watching=watching, **hear)
+        return curate(output, folders, resolved, runner, again=beyond, **hear)
 
 
 def _plain(summary: Summary) -> dict[str, Any]:

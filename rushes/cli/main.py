@@ -15,7 +15,7 @@ from rushes import __version__, log
 from rushes.errors import RushesError, nearest_first
 
 INTERRUPTED = 130
-EXTRAS = {"skia": "train", "tensorboard": "train"} | dict.fromkeys(
+EXTRAS = {"skia": "train", "tensorboard": "train", "feedparser": "data", "boto3": "s3"} | dict.fromkeys(
     ("pyarrow", "duckdb", "cv2", "onnxruntime", "rapidocr", "feedparser", "jinja2", "urllib3"), "data"
 )
 SYSTEM_LIBRARIES = "libegl1 libgl1 libfontconfig1"

@@ -110,7 +110,9 @@ class Ledger:
         """
         try:
             content = self.store.get(path)
-            return pq.read_table(pa.BufferReader(content), columns=None if columns is None else list(columns))
+            # Without Arrow's threads: one that frees Python's bytes while the interpreter ends aborts the command.
+            with pq.ParquetFile(pa.BufferReader(content), pre_buffer=False) as file:
+                return file.read(columns=None if columns is None else list(columns), use_threads=False)
         except (pa.ArrowException, RushesError) as error:
             raise RushesError(f"{path} of the dataset is damaged ({error})") from None
 

@@ -108,11 +108,13 @@ def curate(
 class Again:
     """What a run may do beyond its settings: sources that ended with one of `outcomes` are tried again.
 
-    `stages` are stages that are no files of `rushes/data/stages`; their functions must pickle.
+    `stages` are stages that are no files of `rushes/data/stages`; their functions must pickle. Where `only` is given,
+    files of the sources that are not in it, as they were then, are passed over: somebody may still be writing them.
     """
 
     outcomes: tuple[str, ...] = ()
     stages: Mapping[str, Stage] = field(default_factory=dict)
+    only: frozenset[intake.Found] | None = None
 
 
 def check(config: CurateConfig, extra: Mapping[str, Stage]) -> None:
@@ -212,6 +214,8 @@ class _Engine:
         """Cut what earlier intakes left, then take in what is new, a batch at a time, and cut that."""
         self._say(phase="looking", done=0, total=0)
         found = intake.find(sources, apart_from=self._place)
+        if self._again.only is not None:
+            found = [one for one in found if one in self._again.only]
         self._cut()
         new, retried = self._new(found), self._tried_again(found)
         size = self._config.pack.batch_sources

@@ -39,7 +39,7 @@ def blocks(data: Dataset, stage: str, version: str, names: Sequence[str]) -> Ite
     """
     for path in files(data, stage, version):
         try:
-            yield from _open(data, path).iter_batches(batch_size=BLOCK_ROWS, columns=list(names))
+            yield from _open(data, path).iter_batches(batch_size=BLOCK_ROWS, columns=list(names), use_threads=False)
         except pa.ArrowException as error:
             raise RushesError(f"{path} of the dataset is damaged ({error})") from None
 

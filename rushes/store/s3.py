@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import boto3
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, ResponseStreamingError
 
@@ -20,7 +19,6 @@ from rushes.errors import InputError, RushesError
 from rushes.store._keys import missing, require_legal
 
 PART_BYTES = 8 << 20
-PARTS_AT_ONCE = 2  # of one upload; workers are many
 URL_SECONDS = 3600
 READ_TRIES = 4
 _SETTINGS = Config(
@@ -32,7 +30,6 @@ _SETTINGS = Config(
     max_pool_connections=16,
     signature_version="s3v4",
 )
-_TRANSFER = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
 _NOT_THERE = ("NoSuchKey", "404", "NotFound")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _clients: dict[tuple[str, ...], Any] = {}
@@ -75,8 +72,30 @@ class S3Store:
             if isinstance(content, bytes) and len(content) <= PART_BYTES:
                 self._client.put_object(Bucket=self._bucket, Key=name, Body=content)
                 return
-            file = io.BytesIO(content) if isinstance(content, bytes) else _Kept(content)
-            self._client.upload_fileobj(file, self._bucket, name, Config=_TRANSFER)
+            file = io.BytesIO(content) if isinstance(content, bytes) else content
+            first = _read_whole(file, PART_BYTES)
+            if len(first) < PART_BYTES:
+                self._client.put_object(Bucket=self._bucket, Key=name, Body=first)
+            else:
+                self._put_parts(name, first, file)
+
+    def _put_parts(self, name: str, first: bytes, file: BinaryIO) -> None:
+        """Send one part after the other; what breaks off, for whatever reason, leaves no parts behind."""
+        where = {"Bucket": self._bucket, "Key": name}
+        upload = {**where, "UploadId": self._client.create_multipart_upload(**where)["UploadId"]}
+        try:
+            parts: list[dict[str, Any]] = []
+            piece = first
+            while piece:
+                number = len(parts) + 1
+                tag = self._client.upload_part(**upload, PartNumber=number, Body=piece)["ETag"]
+                parts.append({"PartNumber": number, "ETag": tag})
+                piece = _read_whole(file, _part_bytes(number))
+            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with contextlib.suppress(ClientError, BotoCoreError):  # the first error is the one to hear of
+                self._client.abort_multipart_upload(**upload)
+            raise
 
     def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """Return the content of `key`, or only the `length` bytes of it from byte `start` on (fewer where it ends).
@@ -157,8 +176,8 @@ class S3Store:
                     for upload in page.get("Uploads", ())
                 ]
             except ClientError as error:
-                if _code(error) in ("NotImplemented", "501"):
-                    return  # a server that cannot list them forgets them by itself
+                if _code(error) in ("NotImplemented", "501", "NoSuchUpload"):
+                    return  # a server that cannot list them forgets them by itself, or says so of an empty list
                 raise
             for name, upload in found:
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload)
@@ -209,11 +228,18 @@ class _CutOffError(Exception):
     """The connection broke in the middle of an object."""
 
 
-class _Kept:
-    """A file as its reader: an upload closes what it was given, our callers close their files themselves."""
+def _read_whole(file: BinaryIO, num_bytes: int) -> bytes:
+    """Return `num_bytes` of a file, fewer only at its end; one `read` of a stream may give less."""
+    pieces = []
+    while num_bytes and (piece := file.read(num_bytes)):
+        pieces.append(piece)
+        num_bytes -= len(piece)
+    return b"".join(pieces)
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
+
+def _part_bytes(number: int) -> int:
+    """Return the size of the part after part `number`: it doubles every 2,000 of the 10,000 that S3 allows."""
+    return PART_BYTES << (number // 2000)
 
 
 def _client(bucket: str) -> Any:
