@@ -178,8 +178,7 @@ class Kept:
     def __init__(self, folder: Path, texts: list[str], minilm: MiniLM) -> None:
         unique = sorted(set(texts), key=lambda text: (len(text.split()), text))
         self.row = {text: index for index, text in enumerate(unique)}
-        path, key = folder / "states.npy", folder / "states.txt"
-        self.cpu_s = 0.0
+        path, key, spent = folder / "states.npy", folder / "states.txt", folder / "cpu_s.txt"
         if not key.exists() or key.read_text() != "\n".join(unique):
             shape = (len(unique), LENGTH, STATE)
             states = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
@@ -188,12 +187,14 @@ class Kept:
             for start in range(0, len(unique), 64):
                 some, mask = minilm(unique[start : start + 64])
                 states[start : start + 64], masks[start : start + 64] = some.half().numpy(), mask.numpy()
-            self.cpu_s = time.process_time() - began
+            cpu_s = time.process_time() - began
             np.save(folder / "masks.npy", masks)
+            spent.write_text(f"{cpu_s:.1f}")
             key.write_text("\n".join(unique))
-            print(f"read {len(unique)} captions in {self.cpu_s:.0f} CPU s, {states.nbytes / 1e6:.0f} MB", flush=True)
+            print(f"read {len(unique)} captions in {cpu_s:.0f} CPU s, {states.nbytes / 1e6:.0f} MB", flush=True)
         self.states = np.load(path, mmap_mode="r")
         self.masks = np.load(folder / "masks.npy")
+        self.cpu_s = float(spent.read_text())
 
     def __call__(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         """Return states `[b 32 384]` and masks `[b 32]` of texts that were read; an empty one has no states at all."""

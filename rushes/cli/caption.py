@@ -52,6 +52,8 @@ def command(
 
     if threads > 0:
         torch.set_num_threads(threads)
+    if weights == WEIGHTS and not weights.exists():
+        raise InputError("no captioner ships yet; train one: rushes train --preset captioner, then name its --weights")
     captioner = Captioner.from_pretrained(weights)
     if num_scored is not None:
         _score(captioner, num_scored, least, as_json)
