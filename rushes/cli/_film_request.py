@@ -44,6 +44,7 @@ class Options:
     again: Path | None
     weights: Path
     lora: tuple[str, ...]
+    rewrite: bool
     preview: bool
     device: str | None
     dtype: str | None

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ SHOWN_EVERY_S = 0.25
     help="Folder of the weights.  [$RUSHES_WEIGHTS, else the shipped ones]",
 )
 @click.option("--lora", multiple=True, metavar="FILE[:SCALE]", help="Add an adapter to the weights; may be repeated.")
+@click.option("--rewrite/--no-rewrite", default=False, help="Word the prompt as captions do, and say so.")
 @click.option("--preview/--no-preview", default=True, help="Show the film in the terminal while it is made.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.  [auto: an accelerator if there is one]")
 @click.option("--dtype", help="auto, float32 or bfloat16: of the film model.  [auto: the fastest there]")
@@ -89,8 +91,12 @@ def _make(generator: Generator, order: Order, options: Options, synonyms: dict[s
     """Make one film and return what is to be told about it."""
     from rushes.cli._film_screen import Screen
     from rushes.media.encode import encode
+    from rushes.models._rewrite import rewrite
 
     request, say = order.request, _say(options.quiet)
+    if options.rewrite and (worded := rewrite(request.prompt, synonyms)) != request.prompt:
+        say(f"{request.prompt!r} is rewritten as {worded!r}")
+        request = replace(request, prompt=worded)
     unknown = unknown_words(generator, request, synonyms)
     for line in [*_warnings(generator, request, unknown), *_differences(generator, order)]:
         say(line)

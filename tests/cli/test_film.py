@@ -432,3 +432,13 @@ def test_an_adapter_for_other_weights_is_named(adapter: Path, folder: Path) -> N
     assert (
         "does not fit these weights" in film("a cat", *SHORT, "-o", "narrow.gif", "--lora", "narrow.safetensors").stderr
     )
+
+
+def test_a_prompt_is_rewritten_only_when_asked() -> None:
+    typed = "at sunset we see a RED sailboat"
+    assert made(typed, *SHORT, "-o", "plain.gif")["request"]["prompt"] == typed
+    done = film(typed, *SHORT, "-o", "worded.gif", "--rewrite")
+    assert f"{typed!r} is rewritten as 'a red sailboat at sunset'" in done.stderr
+    assert read_request(Path("worded.gif"))["prompt"] == "a red sailboat at sunset"
+    assert film("--again", "worded.gif", "-o", "again.gif").exit_code == 0
+    assert np.array_equal(read(Path("worded.gif")).frames, read(Path("again.gif")).frames)
