@@ -18,7 +18,7 @@ import av
 import footage
 
 from rushes.data import shots
-from rushes.data.analysis import AnalysisConfig, analyse
+from rushes.data.decode.analysis import AnalysisConfig, analyse
 
 FILMS = (
     *("trailer_bbb.mp4", "bigbuckbunny.mp4", "a.mp4", "face_noface.mov", "vtest.avi", "Megamind.avi", "box.mp4"),

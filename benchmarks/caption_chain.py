@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 
 from rushes import registry
-from rushes.data.captions import choose
+from rushes.data.captioning.captions import choose
+from rushes.data.captioning.sentences import fields_of, write
 from rushes.data.dataset import Dataset
 from rushes.data.ledger import row_schema, rows_to_table
-from rushes.data.pool import LocalRunner
 from rushes.data.run import curate
-from rushes.data.sentences import fields_of, write
 from rushes.data.settings import CurateConfig
+from rushes.data.workers.pool import LocalRunner
 from rushes.evaluate import prompts
 from rushes.evaluate.films import Latents, request_for
 from rushes.evaluate.metrics import prompt_fidelity

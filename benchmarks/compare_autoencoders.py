@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from rushes.data import bank as banks
+from rushes.data.banks import bank as banks
 from rushes.evaluate.metrics.reconstruction import edge_f1, psnr_db
 from rushes.models.autoencoder import (
     Autoencoder,

@@ -31,8 +31,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from rushes.data import bank as banks
-from rushes.data.world_rows import NUM_CAPTIONS, LatentRows
+from rushes.data.banks import bank as banks
+from rushes.data.banks.world_rows import NUM_CAPTIONS, LatentRows
 from rushes.diffusion import flow
 from rushes.models.text import TextConfig
 from rushes.models.transformer import Transformer, TransformerConfig

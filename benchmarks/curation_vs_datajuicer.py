@@ -35,8 +35,8 @@ from data_juicer.utils.constant import Fields
 
 from rushes import registry
 from rushes.data import shots
-from rushes.data.analysis import analyse, view
-from rushes.data.cut import CutConfig, clip_id, cut
+from rushes.data.decode.analysis import analyse, view
+from rushes.data.packing.cut import CutConfig, clip_id, cut
 from rushes.types import Clip, VideoShape
 
 MOTION_ROWS = 180  # at the film's own 720 rows their filter takes over 16 GB for one minute

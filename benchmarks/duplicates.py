@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from rushes.data import dedup
-from rushes.data.analysis import analyse
+from rushes.data.decode.analysis import analyse
 from rushes.data.stages import hash as hashes
 
 SECONDS, FPS, ROWS = 2.2, 24, 270

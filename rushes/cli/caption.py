@@ -64,7 +64,7 @@ def command(
 
 def _tell(captioner: Captioner, path: Path, length: str, least: float, as_json: bool) -> bool:
     """Describe one file; return whether it could be read."""
-    from rushes.data.looking import show_file
+    from rushes.data.captioning.looking import show_file
     from rushes.data.stages.caption import describe
 
     name = click.format_filename(path)

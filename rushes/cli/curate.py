@@ -95,8 +95,8 @@ def _resolve(output: str, preset: str | None, assignments: list[str]) -> CurateC
 
 def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, again: bool, watch: bool) -> Summary:
     from rushes.cli._curate_screen import Screen
-    from rushes.data.pool import LocalRunner
     from rushes.data.run import Again, curate
+    from rushes.data.workers.pool import LocalRunner
 
     asked: list[int] = []
 
@@ -122,7 +122,7 @@ def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, 
         beyond = Again(outcomes=DIED if again else ())
         hear: dict[str, Any] = {"watch": screen.watch, "should_stop": lambda: bool(asked)}
         if watch:
-            from rushes.data.watch import WatchConfig, grow
+            from rushes.data.intake.watch import WatchConfig, grow
 
             watching = WatchConfig(again=beyond, say=lambda text: click.echo(text, err=True))
             return grow(output, folders, resolved, runner, watching=watching, **hear)

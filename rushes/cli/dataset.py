@@ -24,13 +24,13 @@ def command(place: str, page: Path | None, as_json: bool, force: bool) -> None:
     if page is not None:
         _check_target(page, force)
     from rushes.data.dataset import Dataset
-    from rushes.data.overview import as_text, overview
+    from rushes.data.report.overview import as_text, overview
 
     data = Dataset.open(place)
     found = overview(data)
     click.echo(json.dumps(found, indent=1) if as_json else as_text(found, place))
     if page is not None:
-        from rushes.data.report import write
+        from rushes.data.report.page import write
 
         write(data, page, name=_name_of(place), force=force)
         click.echo(str(page), err=True)

@@ -118,7 +118,7 @@ def _with_captions(known: list[Rows], place: str) -> Rows:
 
 
 def _tell(data: Dataset, hit: Hit) -> dict[str, Any]:
-    from rushes.data.overview import name_of, printable
+    from rushes.data.report.overview import name_of, printable
     from rushes.media.thumbnails import timecode
 
     clip = data.clip(hit.clip_id)

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from rushes import config as configs
 from rushes import registry, store
-from rushes.data import analysis_file, select, settings
-from rushes.data.analysis import Analysis, Pictures, View, view
+from rushes.data import select, settings
+from rushes.data.decode import analysis_file
+from rushes.data.decode.analysis import Analysis, Pictures, View, view
 from rushes.data.ledger import Ledger, row_schema
 from rushes.data.settings import CurateConfig
 from rushes.data.stages import Stage

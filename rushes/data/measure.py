@@ -11,10 +11,10 @@ import pyarrow as pa
 from rushes.data import settings
 from rushes.data.dataset import CLIP_SCHEMA
 from rushes.data.ledger import Ledger, row_schema
-from rushes.data.pool import Failure, Runner
 from rushes.data.settings import CurateConfig
 from rushes.data.stages import Stage
-from rushes.data.work import MeasureTask, failed_rows, find_stage, measure_source
+from rushes.data.workers.pool import Failure, Runner
+from rushes.data.workers.tasks import MeasureTask, failed_rows, find_stage, measure_source
 
 Asked = Callable[[Iterator[MeasureTask]], Iterator[MeasureTask]]
 

@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from rushes import config as configs
-from rushes.data import intake, select, settings
+from rushes.data import select, settings
 from rushes.data.dataset import CLIP_SCHEMA, HEAD, SOURCE_SCHEMA, Dataset, open_store
+from rushes.data.intake import sources as intake
 from rushes.data.ledger import Ledger, row_schema
 from rushes.data.measure import Measuring
-from rushes.data.pack import Packer, Todo
-from rushes.data.pool import Failure, Runner
+from rushes.data.packing.pack import Packer, Todo
 from rushes.data.settings import CurateConfig
 from rushes.data.stages import Stage
-from rushes.data.work import SourceTask, curate_source, find_stage, finished, source_row, work_path
+from rushes.data.workers.pool import Failure, Runner
+from rushes.data.workers.tasks import SourceTask, curate_source, find_stage, finished, source_row, work_path
 from rushes.errors import InputError
 from rushes.store import Store
 from rushes.store.local import local_path

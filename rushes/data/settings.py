@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rushes import config as configs
-from rushes.data.analysis import AnalysisConfig
-from rushes.data.cut import CutConfig
+from rushes.data.decode.analysis import AnalysisConfig
+from rushes.data.packing.cut import CutConfig
 from rushes.data.select import SelectConfig
 from rushes.data.shots import ShotConfig
 from rushes.errors import InputError

@@ -22,8 +22,8 @@ from typing import Literal
 
 import numpy as np
 
-from rushes.data.analysis import Analysis
-from rushes.data.signals import THUMB
+from rushes.data.decode.analysis import Analysis
+from rushes.data.decode.signals import THUMB
 from rushes.errors import InputError
 from rushes.types import Span
 

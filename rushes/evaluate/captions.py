@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from rushes.data.caption_rows import CaptionRows
-from rushes.data.looking import fit, unpack
-from rushes.data.sentences import Fields, fields_of
-from rushes.data.spoiling import draw_tags, spoil
-from rushes.data.teachers import to_jpeg
+from rushes.data.banks.caption_rows import CaptionRows
+from rushes.data.banks.spoiling import draw_tags, spoil
+from rushes.data.captioning.looking import fit, unpack
+from rushes.data.captioning.sentences import Fields, fields_of
+from rushes.data.captioning.teachers import to_jpeg
 from rushes.models._rewrite import read
 from rushes.models.captioner import FIELDS, LENGTHS, SUBJECT_FIELDS, TAGS, Captioner, Description, reading_times
 from rushes.world import vocabulary as v

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rushes import config as configs
-from rushes.data import bank as banks
-from rushes.data.caption_rows import EVERYTHING, CaptionRows
-from rushes.data.sentences import LABELS, Fields, every_word, fields_of, write
-from rushes.data.spoiling import draw_tags, spoil
+from rushes.data.banks import bank as banks
+from rushes.data.banks.caption_rows import EVERYTHING, CaptionRows
+from rushes.data.banks.spoiling import draw_tags, spoil
+from rushes.data.captioning.sentences import LABELS, Fields, every_word, fields_of, write
 from rushes.errors import RushesError
 from rushes.models.captioner import (
     FIELDS,

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rushes import config as configs
-from rushes.data import bank as banks
-from rushes.data.sentences import LABELS
-from rushes.data.teacher_rows import TeacherRows, newest
+from rushes.data.banks import bank as banks
+from rushes.data.banks.teacher_rows import TeacherRows, newest
+from rushes.data.captioning.sentences import LABELS
 from rushes.models.captioner import FIELDS, LENGTHS, SUBJECT_FIELDS, SUBJECTS, Captioner, Pieces, value_ids
 from rushes.train import ceiling
 

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from rushes import config as configs
-from rushes.data import bank as banks
-from rushes.data.world_rows import NUM_CAPTIONS, LatentRows
+from rushes.data.banks import bank as banks
+from rushes.data.banks.world_rows import NUM_CAPTIONS, LatentRows
 from rushes.diffusion import flow, samplers, schedule
 from rushes.models.autoencoder import Autoencoder, to_bytes
 from rushes.models.transformer import Crop, Transformer, TransformerConfig

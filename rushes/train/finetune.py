@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rushes.data import captions as captions_of
 from rushes.data import settings
+from rushes.data.banks.latents import LatentConfig, Latents, build, nearest_grid
 from rushes.data.buckets import BucketConfig
+from rushes.data.captioning import captions as captions_of
 from rushes.data.dataset import Dataset
-from rushes.data.latents import LatentConfig, Latents, build, nearest_grid
 from rushes.data.loader import Order, read_frames
-from rushes.data.pool import LocalRunner
+from rushes.data.workers.pool import LocalRunner
 from rushes.diffusion import flow
 from rushes.errors import InputError
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, Autoencoder

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from rushes import config as configs
-from rushes.data import bank as banks
-from rushes.data.world_rows import PaintRows, patch_statistics
+from rushes.data.banks import bank as banks
+from rushes.data.banks.world_rows import PaintRows, patch_statistics
 from rushes.models.autoencoder import HEADS, Autoencoder, AutoencoderConfig, lay_out, to_bytes, triples
 from rushes.nn import weights
 from rushes.train import ceiling

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rushes import config as configs
-from rushes.data import bank as banks
-from rushes.data.world_rows import FrameRows
+from rushes.data.banks import bank as banks
+from rushes.data.banks.world_rows import FrameRows
 from rushes.models.oracle import ATTRIBUTES, HEIGHT, NUM_FRAMES, STATIC, WIDTH, Oracle, OracleConfig, reading_times
 from rushes.nn import weights
 from rushes.train import ceiling

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from rushes.cli.main import main
-from rushes.data.sentences import LABELS, every_word
+from rushes.data.captioning.sentences import LABELS, every_word
 from rushes.media.encode import encode
 from rushes.models.captioner import FIELDS, Captioner, tiny
 from rushes.nn import weights

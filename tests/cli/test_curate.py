@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 import tiny
 
 RUSHES = (sys.executable, "-m", "rushes", "curate")

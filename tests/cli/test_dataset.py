@@ -1,14 +1,11 @@
 """Tests of `rushes dataset`: what it prints, the page it writes, what it refuses."""
 
 import json
-import sys
 from pathlib import Path
 
+import by_hand
 import pytest
 from click.testing import CliRunner, Result
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-import by_hand
 
 from rushes.cli.main import main
 

@@ -1,18 +1,15 @@
 """Tests of `rushes find`: by meaning where the weights fit, else by words and saying so; the sheet; what it refuses."""
 
 import json
-import sys
 from pathlib import Path
 
+import by_hand
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-import by_hand
 
 from rushes import registry
 from rushes.cli.main import main

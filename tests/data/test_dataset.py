@@ -1,12 +1,8 @@
 """Tests of the open dataset: what is asked for in vain is named, with the nearest that is there."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from rushes.data.dataset import Dataset, clip_of

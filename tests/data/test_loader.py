@@ -1,14 +1,10 @@
 """Tests of the loader: an order without memory, the same for any number of workers, resumed anywhere."""
 
 import itertools
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from rushes.data.buckets import BucketConfig

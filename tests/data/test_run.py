@@ -11,14 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # workers get this path too
 import tiny
 
-from rushes.data.cut import CutConfig
 from rushes.data.dataset import Dataset
-from rushes.data.pool import LocalRunner
+from rushes.data.packing.cut import CutConfig
 from rushes.data.run import Again, Progress, curate, todo_of
+from rushes.data.workers.pool import LocalRunner
 from rushes.errors import InputError, RushesError
 
 STAGES = Again(stages=tiny.STAGES)
@@ -226,7 +224,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import tiny
-from rushes.data.pool import LocalRunner
+from rushes.data.workers.pool import LocalRunner
 from rushes.data.run import Again, curate
 if __name__ == "__main__":
     with LocalRunner(2, silent_s=60, memory_mb=4096) as runner:
@@ -238,7 +236,7 @@ def killed(place, films, tmp_path, *, num_files, delay_s):
     """Start a run, kill it once the dataset has so many files and a moment has passed; say whether it was alive."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1] / "props")
     run = subprocess.Popen([sys.executable, script, here, place, films], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while run.poll() is None and time.monotonic() < deadline and count_files(place) < num_files:
@@ -329,7 +327,7 @@ def test_a_disk_that_fills_is_one_line_and_the_next_run_goes_on(films, whole, tm
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))\n"
     script.write_text(limit + SCRIPT)
     place = tmp_path / "data"
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1] / "props")
     done = subprocess.run([sys.executable, script, here, place, films], capture_output=True, text=True, timeout=120)
     assert done.returncode and "RushesError: could not" in done.stderr, done.stderr
     curate(str(place), [str(films)], tiny.config(), tiny.Serial(), again=STAGES)

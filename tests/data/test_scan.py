@@ -1,12 +1,9 @@
 """Tests of scan: blocks hold every row once, only what was asked for, and damage is an error."""
 
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import by_hand
+import pytest
 
 from rushes.data import scan
 from rushes.data.dataset import Dataset

@@ -1,14 +1,9 @@
 """Tests of search: the exact nearest embeddings, whatever the blocks; words by their weight; clear errors."""
 
-import sys
-from pathlib import Path
-
+import by_hand
 import numpy as np
 import pyarrow as pa
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-import by_hand
 
 from rushes.data import scan, search
 from rushes.data.dataset import Dataset

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rushes.data import shots
-from rushes.data.analysis import Analysis, Pictures
+from rushes.data.decode.analysis import Analysis, Pictures
+from rushes.data.decode.signals import Planes, Signals
 from rushes.data.shots import ShotConfig, Transition
-from rushes.data.signals import Planes, Signals
 from rushes.errors import InputError
 from rushes.media.probe import Probe
 

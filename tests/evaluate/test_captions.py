@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.data.sentences import LABELS, every_word, fields_of, write
+from rushes.data.captioning.sentences import LABELS, every_word, fields_of, write
 from rushes.evaluate.captions import CaptionScores, Tally, _count, as_rows, score
 from rushes.models.captioner import FIELDS, LENGTHS, Captioner, Description, tiny
 from rushes.world.scene import Scene, Subject

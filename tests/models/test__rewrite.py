@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rushes.data.caption_rows import EVERYTHING
-from rushes.data.sentences import fields_of, write
+from rushes.data.banks.caption_rows import EVERYTHING
+from rushes.data.captioning.sentences import fields_of, write
 from rushes.models import _rewrite
 from rushes.models._rewrite import read, rewrite
 from rushes.models.captioner import LENGTHS

@@ -183,7 +183,7 @@ def test_weights_come_back(tmp_path: Path) -> None:
 
 
 def test_a_full_captioner_is_small_enough_to_ship() -> None:
-    from rushes.data.sentences import LABELS, every_word
+    from rushes.data.captioning.sentences import LABELS, every_word
 
     full = Captioner(replace(Captioner(tiny()).config, labels=tuple("|".join(LABELS[a]) for a in FIELDS)))
     assert full.labels["kind"] == LABELS["kind"]

@@ -2,15 +2,11 @@
 
 import io
 import os
-import sys
 import urllib.request
-from pathlib import Path
 
 import boto3
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 import bucket_server
+import pytest
 
 from rushes import store
 from rushes.errors import InputError, RushesError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.data.bank import Bank
-from rushes.data.caption_rows import CaptionRows
-from rushes.data.sentences import LABELS, every_word, fields_of
+from rushes.data.banks.bank import Bank
+from rushes.data.banks.caption_rows import CaptionRows
+from rushes.data.captioning.sentences import LABELS, every_word, fields_of
 from rushes.errors import RushesError
 from rushes.models.captioner import FIELDS, STILL_FIELDS, Captioner, CaptionerConfig, pick
 from rushes.models.oracle import Oracle

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from rushes.data.banks.teacher_rows import TeacherRows, newest
 from rushes.data.dataset import Dataset
 from rushes.data.run import curate
 from rushes.data.settings import CurateConfig
 from rushes.data.shots import ShotConfig
-from rushes.data.teacher_rows import TeacherRows, newest
 from rushes.errors import InputError
 from rushes.media.encode import encode
 from rushes.models.captioner import Captioner, CaptionerConfig

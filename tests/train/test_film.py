@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rushes.data.bank import order
+from rushes.data.banks.bank import order
 from rushes.models.transformer import Crop, Prompt, Transformer
 from rushes.train.film import FilmConfig, FilmObjective, around, cut
 

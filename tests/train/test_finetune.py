@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rushes.data.captions import versions
+from rushes.data.captioning.captions import versions
 from rushes.data.dataset import Dataset
 from rushes.errors import InputError
 from rushes.generate import Generator

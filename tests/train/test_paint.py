@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rushes.data.bank import Bank
+from rushes.data.banks.bank import Bank
 from rushes.models.autoencoder import Autoencoder
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.paint import PaintObjective

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.data.bank import Bank
-from rushes.data.world_rows import FrameRows
+from rushes.data.banks.bank import Bank
+from rushes.data.banks.world_rows import FrameRows
 from rushes.models.oracle import ATTRIBUTES, STATIC, Oracle, OracleConfig
 from rushes.train.presets.film import ONE_SUBJECT
 from rushes.train.read import LABELS, ReadConfig, ReadObjective, _spoil, labels_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rushes.data.analysis import View
+from rushes.data.decode.analysis import View
 
 Measure = Callable[[Sequence[View]], list[dict[str, Any]]]
 

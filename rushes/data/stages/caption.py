@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rushes.data.analysis import View
-from rushes.data.looking import Showing, show_clip
+from rushes.data.captioning.looking import Showing, show_clip
+from rushes.data.decode.analysis import View
 from rushes.data.stages import Measure, Stage
 from rushes.errors import InputError
 from rushes.models.captioner import Captioner, Description

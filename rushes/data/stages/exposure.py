@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rushes.data.analysis import View
+from rushes.data.decode.analysis import View
 from rushes.data.stages import Stage
 
 BLACK_FRAME, BLOWN_FRAME = 0.95, 0.5  # shares of a frame's pixels

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rushes.data.analysis import View
+from rushes.data.decode.analysis import View
 from rushes.data.stages import Stage
 
 SAME_LEVELS, SAME_PEAK_LEVELS = 0.05, 2.0  # a static camera's noise changes a frame by more

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rushes.data.analysis import Pictures, View
+from rushes.data.decode.analysis import Pictures, View
 from rushes.data.stages import Measure, Stage
 from rushes.errors import InputError
 

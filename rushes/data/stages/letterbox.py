@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rushes.data.analysis import View
+from rushes.data.decode.analysis import View
 from rushes.data.stages import Stage
 
 BAR_QUANTILE = 0.1  # a bar is black all the time; one noisy sample in ten may say less

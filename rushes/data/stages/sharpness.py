@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rushes.data.analysis import View
-from rushes.data.signals import SHARP_PX
+from rushes.data.decode.analysis import View
+from rushes.data.decode.signals import SHARP_PX
 from rushes.data.stages import Stage
 
 

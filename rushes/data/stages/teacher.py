@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rushes.data import teachers
-from rushes.data.analysis import View
+from rushes.data.captioning import teachers
+from rushes.data.decode.analysis import View
 from rushes.data.stages import Measure, Stage
 from rushes.errors import RushesError
 

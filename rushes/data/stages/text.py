@@ -18,7 +18,7 @@ import numpy as np
 import rapidocr
 from rapidocr import RapidOCR
 
-from rushes.data.analysis import Pictures, View
+from rushes.data.decode.analysis import Pictures, View
 from rushes.data.stages import Measure, Stage
 from rushes.errors import RushesError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rushes import registry
-from rushes.data.analysis import analyse, view
+from rushes.data.decode.analysis import analyse, view
 from rushes.media.encode import encode
 from rushes.types import Clip, Span, VideoShape
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from rushes import registry
-from rushes.data.analysis import Analysis, Pictures, View
-from rushes.data.sentences import LABELS, every_word
+from rushes.data.captioning.sentences import LABELS, every_word
+from rushes.data.captioning.teachers import to_jpeg
+from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.data.stages.caption import COLUMNS, SPEC
-from rushes.data.teachers import to_jpeg
 from rushes.errors import WeightsError
 from rushes.media.probe import Probe
 from rushes.models.captioner import FIELDS, Captioner, tiny

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from rushes import registry
-from rushes.data.analysis import Analysis, Pictures, View
+from rushes.data.captioning.teachers import to_jpeg
+from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.data.stages.teacher import COLUMNS, SPEC
-from rushes.data.teachers import to_jpeg
 from rushes.media.probe import Probe
 from rushes.types import Clip, Span, VideoShape
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rushes.data.analysis import Analysis, Pictures, View
+from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.data.stages import text
 from rushes.media.probe import Probe
 from rushes.types import Clip, Span, VideoShape
