@@ -46,5 +46,5 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,data,s3,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,data,s3,ray,studio,postgres,billing,dev]'
 	@touch $(VENV)/base.stamp $@
