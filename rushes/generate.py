@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,88 +15,15 @@ from torch import Tensor
 from rushes import __version__, config
 from rushes.diffusion import samplers, schedule
 from rushes.diffusion.guidance import Guidance
-from rushes.errors import InputError, nearest_first
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, to_bytes
 from rushes.models.transformer import Transformer
 from rushes.nn import machine, weights
-from rushes.types import GenerationRequest, VideoShape
+from rushes.tiers import LEGAL_FPS, TIERS, Plan, plan
+from rushes.types import GenerationRequest
 
-MODEL, MAX_SECONDS = "rushes", 10
-LEGAL_FPS = (ENCODED_FPS, PAINTED_FPS)
-# (width, height) -> rows, columns, pixels per cell; the seven buckets of Hotshot-XL, then the wide and tall screens
-SIZES = {
-    (320, 768): (19, 8, 48), (384, 672): (16, 9, 48), (416, 608): (15, 10, 48), (512, 512): (12, 12, 48),
-    (608, 416): (10, 15, 48), (672, 384): (9, 16, 48), (768, 320): (8, 19, 48), (768, 432): (9, 16, 48),
-    (432, 768): (16, 9, 48), (1280, 720): (9, 16, 80), (720, 1280): (16, 9, 80),
-}  # fmt: skip
+assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS)
 BASE_BYTES = 400_000_000  # Python, torch, the encoder
 ENCODING_S = 1.1e-8  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
-    """A named size, length and effort: what a request asks for where it says nothing else."""
-
-    name: str
-    shape: VideoShape
-    fps: int
-    num_steps: int = 20
-    guidance_scale: float = 3.0
-
-
-TIERS = {
-    "flipbook": Tier(name="flipbook", shape=VideoShape(frames=8, height=512, width=512), fps=8),
-    "short": Tier(name="short", shape=VideoShape(frames=24, height=432, width=768), fps=8),
-    "feature": Tier(name="feature", shape=VideoShape(frames=240, height=720, width=1280), fps=24),
-    "still": Tier(name="still", shape=VideoShape(frames=1, height=720, width=1280), fps=24),
-}
-
-
-def tier(name: str) -> Tier:
-    """Return the tier called `name`. Raises: InputError, the known ones named, nearest first."""
-    if name not in TIERS:
-        raise InputError(f"there is no tier {name!r}; known: {nearest_first(name, TIERS)}")
-    return TIERS[name]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How a request is made: a grid of cells for whole seconds, painted at `pixels` a cell, then fitted to `shape`."""
-
-    rows: int
-    columns: int
-    seconds: int
-    pixels: int
-    fps: int
-    shape: VideoShape
-
-    @property
-    def num_tokens(self) -> int:
-        return self.seconds * self.rows * self.columns
-
-
-def plan(request: GenerationRequest) -> Plan:
-    """Return how `request` is made. Raises: InputError naming the nearest legal size, fps or number of frames."""
-    shape, fps = request.shape, request.fps
-    if request.model != MODEL:
-        raise InputError(f"there is no model {request.model!r}; known: {MODEL}")
-    if request.conditions:
-        raise InputError(f"condition {request.conditions[0]!r} is illegal; {MODEL} takes a prompt alone")
-    size = (shape.width, shape.height)
-    if size not in SIZES:
-        w, h = min(SIZES, key=lambda s: math.hypot(math.log(s[0] / size[0]), math.log(s[1] / size[1])))
-        others = ", ".join(f"{a}x{b}" for a, b in SIZES if (a, b) != (w, h))
-        raise InputError(f"size {size[0]}x{size[1]} is illegal; the nearest legal value is {w}x{h}; others: {others}")
-    if fps not in LEGAL_FPS:
-        nearest_fps = min(LEGAL_FPS, key=lambda legal: abs(legal - fps))
-        raise InputError(f"fps {fps} is illegal; the nearest legal value is {nearest_fps}")
-    seconds = max(1, min(MAX_SECONDS, round(shape.frames / fps)))
-    if shape.frames not in (1, seconds * fps):
-        nearest = 1 if shape.frames < fps / 2 else seconds * fps
-        legal = f"1 to {MAX_SECONDS} whole seconds, or one frame; the nearest legal value is {nearest}"
-        raise InputError(f"{shape.frames} frames at {fps} fps is illegal: {legal}")
-    rows, columns, pixels = SIZES[size]
-    return Plan(rows=rows, columns=columns, seconds=seconds, pixels=pixels, fps=fps, shape=shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,12 @@ from torch import nn
 
 from rushes import config
 from rushes.errors import InputError, WeightsError
-from rushes.generate import LEGAL_FPS, MAX_SECONDS, SIZES, TIERS, Generator, plan, tier
+from rushes.generate import Generator
 from rushes.models.autoencoder import Autoencoder, AutoencoderConfig, fit
 from rushes.models.text import TextConfig
 from rushes.models.transformer import Transformer, TransformerConfig
 from rushes.nn import weights
+from rushes.tiers import LEGAL_FPS, MAX_SECONDS, SIZES, TIERS, plan, tier
 from rushes.types import GenerationRequest, VideoShape
 
 WORDS = ("a", "cat", "left", "red")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rushes import registry
-from rushes.errors import InputError
+from rushes.errors import InputError, RushesError
 
 OPENERS = {"local": lambda spec, folder: spec(folder / "store"), "s3": lambda spec, folder: spec("films", folder.name)}
 
@@ -136,3 +136,20 @@ def test_a_store_is_a_dictionary(scheme, tmp_path_factory, steps):
             model[key] = content
     assert store.list() == sorted(model)
     assert {key: store.get(key) for key in store.list()} == model
+
+
+def test_what_is_created_is_never_replaced(store):
+    store.create("manifest/1", b"first")
+    store.create("manifest/1", b"first")  # the same again: an answer was lost
+    with pytest.raises(RushesError, match="another run writes"):
+        store.create("manifest/1", b"second")
+    assert store.get("manifest/1") == b"first"
+
+
+def test_one_at_a_time_holds_a_store(store):
+    with store.hold():
+        store.put("a", b"1")
+        with pytest.raises(InputError, match="another run is filling .*; wait for its end, or stop it"), store.hold():
+            raise AssertionError
+    with store.hold():
+        assert store.get("a") == b"1"

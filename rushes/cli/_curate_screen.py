@@ -26,7 +26,10 @@ LINE_EVERY_S = 10.0
 
 
 class Screen:
-    """A context manager: bars where standard error is a terminal, else a line now and then."""
+    """A context manager: bars where standard error is a terminal, else a line now and then.
+
+    The number of workers is not shown where it is 0: a cluster's comes and goes.
+    """
 
     def __init__(self, workers: int) -> None:
         self._workers, self._frames, self._begun, self._said = workers, 0, time.monotonic(), 0.0
@@ -79,7 +82,7 @@ class Screen:
             f"{progress.num_clips} clips",
             f"{self._frames / seconds:.0f} frames/s",
             f"{progress.num_bytes / seconds / 1e6:.1f} MB/s",
-            f"{self._workers} workers",
+            *([f"{self._workers} workers"] if self._workers else []),
         ]
         parts += [f"{count} {outcome}" for outcome, count in sorted(progress.outcomes.items())]
         if progress.total and progress.done and self._phase in ("cutting", "measuring"):

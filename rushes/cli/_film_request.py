@@ -12,8 +12,8 @@ from typing import Any
 
 from rushes import config
 from rushes.errors import InputError
-from rushes.generate import MAX_SECONDS, TIERS, Tier, plan, tier
 from rushes.media import encode, metadata
+from rushes.tiers import MAX_SECONDS, TIERS, Tier, plan, tier
 from rushes.types import GenerationRequest, VideoShape
 
 FOLDER = Path("films")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from rushes.errors import InputError
 if TYPE_CHECKING:
     from rushes.data.run import Summary
     from rushes.data.settings import CurateConfig
+    from rushes.data.workers.pool import Beat, Runner
 
 STOPPED = 130
 OURS = ("failed",)  # outcomes of sources that are our fault, whatever the film
@@ -29,7 +32,8 @@ DIED = ("crashed", "timed out", "out of memory", "failed")
 @click.argument("arguments", nargs=-1, required=True, metavar="FOLDER... [KEY=VALUE]...")
 @click.option("-o", "--output", required=True, help="Folder (or s3:// address) of the dataset, new or to go on with.")
 @click.option("--preset", default=None, help="Name of the preset [curate; else that of the dataset].")
-@click.option("--workers", type=int, default=None, help="Processes [one per core].")
+@click.option("--workers", type=int, default=None, help="Processes [one per core, of the cluster with --ray].")
+@click.option("--ray", metavar="ADDRESS", default=None, help="Work on a Ray cluster: local, auto, [ray://]HOST:PORT.")
 @click.option("--watch", is_flag=True, help="Go on taking in what is new, until Ctrl-C; FOLDER may be a feed.")
 @click.option("--again", is_flag=True, help="Try sources again whose worker failed or died before.")
 @click.option("--show", is_flag=True, help="Print the resolved config and stop.")
@@ -39,6 +43,7 @@ def command(
     output: str,
     preset: str | None,
     workers: int | None,
+    ray: str | None,
     watch: bool,
     again: bool,
     show: bool,
@@ -60,7 +65,8 @@ def command(
         raise InputError("name at least one folder of films")
     if not watch and any(folder.startswith(("http://", "https://")) for folder in folders):
         raise InputError("a feed is watched, not read once; the nearest legal form has --watch")
-    summary = _run(folders, output, resolved, workers or len(os.sched_getaffinity(0)), again, watch)
+    num = workers or (0 if ray else len(os.sched_getaffinity(0)))
+    summary = _run(folders, output, resolved, num, ray, again, watch)
     if as_json:
         click.echo(json.dumps(_plain(summary), indent=1))
     else:
@@ -93,10 +99,11 @@ def _resolve(output: str, preset: str | None, assignments: list[str]) -> CurateC
     return configs.override(base, assignments)
 
 
-def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, again: bool, watch: bool) -> Summary:
+def _run(
+    folders: list[str], output: str, resolved: CurateConfig, workers: int, ray: str | None, again: bool, watch: bool
+) -> Summary:
     from rushes.cli._curate_screen import Screen
     from rushes.data.run import Again, curate
-    from rushes.data.workers.pool import LocalRunner
 
     asked: list[int] = []
 
@@ -106,19 +113,9 @@ def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, 
         asked.append(signum)
         click.echo("finishing what has begun; once more to stop at once", err=True)
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    work = resolved.work
-    with (
-        Screen(workers) as screen,
-        LocalRunner(
-            workers,
-            silent_s=work.silent_s,
-            memory_mb=work.memory_mb,
-            tries=work.tries,
-            on_beat=screen.add_frames,
-        ) as runner,
-    ):
+    with Screen(workers) as screen, _runner(resolved, workers, ray, screen.add_frames) as runner:
+        signal.signal(signal.SIGINT, stop)  # after Ray, which has its own idea of what to do
+        signal.signal(signal.SIGTERM, stop)
         beyond = Again(outcomes=DIED if again else ())
         hear: dict[str, Any] = {"watch": screen.watch, "should_stop": lambda: bool(asked)}
         if watch:
@@ -127,6 +124,26 @@ def _run(folders: list[str], output: str, resolved: CurateConfig, workers: int, 
             watching = WatchConfig(again=beyond, say=lambda text: click.echo(text, err=True))
             return grow(output, folders, resolved, runner, watching=watching, **hear)
         return curate(output, folders, resolved, runner, again=beyond, **hear)
+
+
+@contextlib.contextmanager
+def _runner(resolved: CurateConfig, workers: int, ray: str | None, on_beat: Beat) -> Iterator[Runner]:
+    """Hold `workers` processes of this machine, or cores of a Ray cluster (0: all that it has)."""
+    from rushes.data.workers.pool import LocalRunner
+
+    work = resolved.work
+    limits: dict[str, Any] = {"silent_s": work.silent_s, "memory_mb": work.memory_mb, "tries": work.tries}
+    if ray is None:
+        with LocalRunner(workers, **limits, on_beat=on_beat) as local:
+            yield local
+        return
+    try:
+        from rushes.data.workers.ray_cluster import RayRunner
+    except ModuleNotFoundError as error:
+        raise InputError(f"--ray needs what is not installed ({error}); pip install 'rushes[ray]'") from None
+    # Ray prints what befalls nodes on standard output, which is the summary's.
+    with contextlib.redirect_stdout(sys.stderr), RayRunner(ray, workers, **limits, on_beat=on_beat) as cluster:
+        yield cluster
 
 
 def _plain(summary: Summary) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Ledger:
         lines += [{"path": path, "removed": True} for path in removed]
         text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
         self.num_commits += 1
-        self.store.put(f"{MANIFEST}{self.num_commits:08d}.jsonl", text.encode())
+        self.store.create(f"{MANIFEST}{self.num_commits:08d}.jsonl", text.encode())
         self.entries.update({entry.path: entry for entry in added})
         for path in removed:
             self.entries.pop(path, None)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,10 +29,8 @@ from rushes.data.workers.pool import Failure, Runner
 from rushes.data.workers.tasks import SourceTask, curate_source, find_stage, finished, source_row, work_path
 from rushes.errors import InputError
 from rushes.store import Store
-from rushes.store.local import local_path
+from rushes.store.local import LOCK, local_path
 from rushes.types import Source
-
-LOCK = "lock"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,8 +86,7 @@ def curate(
     again = again or Again()
     check(config, again.stages)
     _require_apart(place, sources)
-    with alone(place):
-        kept = open_store(place, must_exist=False)
+    with alone(place) as kept:
         head = {
             "format": settings.FORMAT,
             "config": configs.to_dict(config),
@@ -135,42 +130,35 @@ def _versions(config: CurateConfig, extra: Mapping[str, Stage]) -> dict[str, str
 
 
 def _require_apart(place: str, sources: Sequence[str]) -> None:
-    if "://" in place:
-        return
-    out = Path(place).resolve()
+    out = _parts(place)
     for source in sources:
-        if "://" in source and not source.startswith("file://"):
-            continue
-        there = local_path(source) if source.startswith("file://") else Path(source)
-        if not there.exists():
-            raise InputError(f"there is no {str(there)!r} to curate")
-        inside = there.resolve()
-        if out == inside or inside in out.parents:
+        inside = _parts(source)
+        if "://" not in inside[0] and not Path(*inside).exists():
+            raise InputError(f"there is no {source!r} to curate")
+        if out[: len(inside)] == inside:
             raise InputError(f"the dataset {place} lies inside the source {source}; put it beside, not within")
-        if out in inside.parents:
+        if inside[: len(out)] == out:
             raise InputError(f"the source {source} lies inside the dataset {place}; put it beside, not within")
 
 
+def _parts(place: str) -> tuple[str, ...]:
+    """Return the folders on the way to a place, links resolved, or its scheme, its bucket and the names below."""
+    if "://" in place and not place.startswith("file://"):
+        scheme, separator, rest = place.partition("://")
+        return (scheme + separator, *rest.strip("/").split("/"))
+    return (local_path(place) if place.startswith("file://") else Path(place)).resolve().parts
+
+
 @contextlib.contextmanager
-def alone(place: str) -> Iterator[None]:
-    """Hold the dataset's lock; the system lets go of it however we end. In a bucket, the caller sees to it."""
-    if "://" in place:
-        yield
-        return
-    folder = Path(place)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"cannot keep a dataset in {place}: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another run is filling {place}; wait for its end, or stop it") from None
-        yield
-    finally:
-        os.close(descriptor)
+def alone(place: str) -> Iterator[Store]:
+    """Give the body the store at `place` while nobody else fills it.
+
+    Raises:
+        InputError: somebody does, or the place cannot be written.
+    """
+    kept = open_store(place, must_exist=False)
+    with kept.hold():
+        yield kept
 
 
 class _Engine:
@@ -198,8 +186,10 @@ class _Engine:
         self._kept.sweep()
         waiting = {todo.sha256 for todo in self._todo() if todo.kind == "work"}
         done = waiting & set(finished(self._kept, self._config))
-        wanted = {work_path(self._config, sha, suffix) for sha in done for suffix in ("tar", "json")} | {LOCK}
-        self._ledger.delete_rubbish(lambda key: key in wanted or _is_analysis_of(key, waiting))
+        wanted = {work_path(self._config, sha, suffix) for sha in done for suffix in ("tar", "json")}
+        self._ledger.delete_rubbish(
+            lambda key: key in wanted or key.split("/")[0] == LOCK or _is_analysis_of(key, waiting)
+        )
 
     def _todo(self) -> list[Todo]:
         """Return what is taken in but not packed yet, in order."""

@@ -18,8 +18,9 @@ from rushes import __version__, config
 from rushes.errors import InputError, nearest_first
 from rushes.evaluate.oracle import Reading
 from rushes.evaluate.prompts import Case
-from rushes.generate import TIERS, Generator
+from rushes.generate import Generator
 from rushes.media.encode import replacing
+from rushes.tiers import TIERS
 from rushes.types import GenerationRequest, VideoShape
 
 Answered = tuple[list[Reading], dict[str, Any]]

@@ -16,9 +16,10 @@ from rushes.evaluate.films import Latents, request_for
 from rushes.evaluate.metrics.prompt_fidelity import ATTRIBUTES, truth
 from rushes.evaluate.oracle import look, read
 from rushes.evaluate.prompts import Case
-from rushes.generate import Generator, plan
+from rushes.generate import Generator
 from rushes.media.encode import replacing
 from rushes.models.oracle import Oracle
+from rushes.tiers import plan
 
 WIDTH, HEIGHT = 320, 180
 MOST_BYTES = 120_000

@@ -21,10 +21,11 @@ from rushes.evaluate.films import Answered, Answers, Effort, Latents, check_tier
 from rushes.evaluate.metrics import flicker, kernel_distance, prompt_fidelity, reconstruction
 from rushes.evaluate.oracle import Look, Reading, look, look_at_real, paint_at, read
 from rushes.evaluate.prompts import Case, lasting
-from rushes.generate import Generator, plan
+from rushes.generate import Generator
 from rushes.models.autoencoder import ENCODED_FPS, Autoencoder, to_bytes
 from rushes.models.oracle import Oracle
 from rushes.nn import weights
+from rushes.tiers import plan
 from rushes.types import MAX_SEED, GenerationRequest, Video
 from rushes.world import REVISION
 from rushes.world.render import render

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from rushes.errors import InputError, RushesError
 from rushes.store._keys import HIDDEN, missing, require_legal
+
+LOCK = "lock"
 
 
 class LocalStore:
@@ -33,6 +38,29 @@ class LocalStore:
             InputError: an illegal key, or one that lies below another key.
             RushesError: the disk is full, or the file could not be written for another reason.
         """
+        self._keep(key, content, lambda temporary, path: temporary.replace(path))
+
+    def create(self, key: str, content: bytes) -> None:
+        """Keep `content` under a key that is not there yet; the same content may be there already.
+
+        Raises:
+            InputError: an illegal key, or one that lies below another key.
+            RushesError: it is there with other content, or as `put`.
+        """
+
+        def link(temporary: Path, path: Path) -> None:
+            try:
+                path.hardlink_to(temporary)
+            except FileExistsError:
+                if path.is_dir():
+                    raise
+                if path.read_bytes() != content:
+                    raise RushesError(f"{key!r} is there already: another run writes here too") from None
+
+        self._keep(key, content, link)
+
+    def _keep(self, key: str, content: bytes | BinaryIO, settle: Callable[[Path, Path], object]) -> None:
+        """Write `content` aside, then give it its name by `settle(temporary, path)`."""
         path = self._path(key)
         temporary = path.with_name(f"{HIDDEN}{secrets.token_hex(8)}")
         try:
@@ -44,7 +72,7 @@ class LocalStore:
                     shutil.copyfileobj(content, file, 1 << 20)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            settle(temporary, path)
             _flush_folder(path.parent)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
@@ -98,6 +126,26 @@ class LocalStore:
             for name in names:
                 if name.startswith(HIDDEN):
                     _unlink(Path(folder) / name)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other writers out while the body runs; the system lets go of the lock however we end.
+
+        Raises:
+            InputError: another writer holds it, or the folder cannot be written.
+        """
+        try:
+            descriptor = os.open(self._root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(f"cannot write in {self._root}: {error.strerror}") from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"another run is filling {self._root}; wait for its end, or stop it") from None
+            yield
+        finally:
+            os.close(descriptor)
 
     def url(self, key: str) -> str:
         """Return an address at which `key` can be read: `file:///...`.

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoC
 
 from rushes.errors import InputError, RushesError
 from rushes.store._keys import missing, require_legal
+from rushes.store._lease import Lease
 
 PART_BYTES = 8 << 20
 URL_SECONDS = 3600
@@ -31,6 +32,7 @@ _SETTINGS = Config(
     signature_version="s3v4",
 )
 _NOT_THERE = ("NoSuchKey", "404", "NotFound")
+_THERE = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _clients: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()  # sessions are not for several threads, clients are
@@ -42,6 +44,7 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str = "") -> None:
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._client = _client(bucket)
+        self._lease: Lease | None = None
 
     @classmethod
     def at(cls, place: str) -> S3Store:
@@ -65,9 +68,10 @@ class S3Store:
 
         Raises:
             InputError: an illegal key.
-            RushesError: the bucket did not take it.
+            RushesError: the bucket did not take it, or a lease that this store held (`hold`) is lost.
         """
         name = self._name(key)
+        self._require_ours()
         with self._said(f"store {key!r}"):
             if isinstance(content, bytes) and len(content) <= PART_BYTES:
                 self._client.put_object(Bucket=self._bucket, Key=name, Body=content)
@@ -78,6 +82,29 @@ class S3Store:
                 self._client.put_object(Bucket=self._bucket, Key=name, Body=first)
             else:
                 self._put_parts(name, first, file)
+
+    def create(self, key: str, content: bytes) -> None:
+        """Keep `content` under a key that is not there yet; the same content may be there already.
+
+        A server that knows conditional writes never lets two writers create one key; of one that does not, the
+        lease has to keep the second away.
+
+        Raises:
+            InputError: an illegal key.
+            RushesError: it is there with other content, or as `put`.
+        """
+        name = self._name(key)
+        self._require_ours()
+        if not self.list(key):
+            with self._said(f"store {key!r}"):
+                try:
+                    self._client.put_object(Bucket=self._bucket, Key=name, Body=content, IfNoneMatch="*")
+                    return
+                except ClientError as error:
+                    if _code(error) not in _THERE:
+                        raise
+        if self.get(key) != content:  # what is the same is ours: an answer was lost, and the client asked again
+            raise RushesError(f"{key!r} is in s3://{self._bucket} already: another run writes there too")
 
     def _put_parts(self, name: str, first: bytes, file: BinaryIO) -> None:
         """Send one part after the other; what breaks off, for whatever reason, leaves no parts behind."""
@@ -155,9 +182,10 @@ class S3Store:
 
         Raises:
             InputError: an illegal key.
-            RushesError: the bucket did not do it.
+            RushesError: the bucket did not do it, or a lease that this store held (`hold`) is lost.
         """
         name = self._name(key)
+        self._require_ours()
         with self._said(f"delete {key!r}"):
             self._client.delete_object(Bucket=self._bucket, Key=name)
 
@@ -181,6 +209,30 @@ class S3Store:
                 raise
             for name, upload in found:
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=name, UploadId=upload)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other writers out while the body runs, by a lease: an object below `lock/`, renewed while we live.
+
+        Should the lease be lost on the way (the machine slept, the bucket was away), this store writes no more.
+
+        Raises:
+            InputError: another writer holds it, or was killed less than a minute ago.
+            RushesError: the bucket did not answer.
+        """
+        lease = Lease(self._client, self._bucket, self._prefix)
+        with contextlib.ExitStack() as stack:
+            with self._said("take the lease"):
+                stack.enter_context(lease.taken())
+            self._lease = lease
+            try:
+                yield
+            finally:
+                self._lease = None
+
+    def _require_ours(self) -> None:
+        if self._lease:
+            self._lease.require()
 
     def url(self, key: str) -> str:
         """Return an address at which whoever has it can read `key` for URL_SECONDS: `https://...`.

@@ -2,14 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
+import hard_films
 import pytest
 import tiny
+
+from rushes.data.dataset import Dataset
+from rushes.store.local import local_path
 
 RUSHES = (sys.executable, "-m", "rushes", "curate")
 FEW = ("stages={motion=''}", "select.cuts={}", "shots.min_s=1.0", "shots.max_s=2.0")
@@ -44,7 +50,7 @@ def test_folders_become_a_dataset_that_grows(films, tmp_path):
     [
         (("nowhere", "-o", "data"), "there is no 'nowhere' to curate"),
         (("films", "-o", "films/data"), "lies inside the source"),
-        (("films", "-o", "file.txt"), "cannot keep a dataset in file.txt"),
+        (("films", "-o", "file.txt"), "cannot keep a store in file.txt"),
         (("films", "-o", "data", "--preset", "crate"), "there is no 'crate' among data presets; known: curate"),
         (("films", "-o", "data", "shots.mix_s=3"), "unknown key 'shots.mix_s'"),
         (("films", "-o", "data", "select.cuts={x='widht_px > 1'}"), "the nearest is 'width_px'"),
@@ -58,6 +64,41 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, arguments, said):
     Path("file.txt").write_text("")
     done = run(*arguments, code=2)
     assert said in done.stderr and len(done.stderr.splitlines()) == 1 and not Path("data").exists()
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory):
+    """Return what the command said of the folder of hard films, and the rows of its sources and clips by name."""
+    place = tmp_path_factory.mktemp("hard")
+    films = hard_films.folder(place / "in")
+    done = run(films, "-o", place / "data", "--workers", "2", *FEW)
+    data = Dataset.open(place / "data")
+    rows = {local_path(row["uri"]).name: row for row in data.sources().to_pylist()}
+    clips = {
+        name: [clip for clip in data.clips().to_pylist() if clip["source"] == rows[name]["sha256"]] for name in rows
+    }
+    again = run(films, "-o", place / "data")
+    return done, rows, clips, again
+
+
+@pytest.mark.parametrize("name", hard_films.HARD)
+def test_every_hard_film_is_a_row_with_an_outcome_and_a_reason(hard, name):
+    _, rows, clips, _ = hard
+    wanted, row = hard_films.HARD[name], rows[name]
+    assert row["outcome"] == wanted.outcome and re.search(wanted.reason, row["reason"]), (row["outcome"], row["reason"])
+    assert {key: row[key] for key, _ in wanted.row} == dict(wanted.row)
+    assert bool(clips[name]) == (row["outcome"] in ("ok", "partial")) and "\n" not in row["reason"]
+
+
+def test_a_run_over_hard_films_goes_on_and_says_what_it_met(hard):
+    done, rows, clips, again = hard
+    counts = Counter(wanted.outcome for wanted in hard_films.HARD.values())
+    said = ", ".join(f"{num} {name}" for name, num in sorted(counts.items()) if name != "unreadable")
+    assert set(rows) == set(hard_films.HARD)
+    assert f"new sources: {said}; {sum(map(len, clips.values()))} new clips" in done.stdout
+    assert f"{counts['unreadable']} unreadable" in done.stdout and "Traceback" not in done.stderr
+    assert "new sources: nothing; 0 new clips" in again.stdout
+    assert all(clip["how"] == "whole" for name in ("interlaced.mp4", "interlaced.mpg") for clip in clips[name])
 
 
 def test_nothing_kept_is_a_failure(tmp_path):

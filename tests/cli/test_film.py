@@ -26,7 +26,7 @@ from rushes.cli._film_screen import half_blocks
 from rushes.cli.film import read_synonyms, require_memory
 from rushes.cli.main import main
 from rushes.errors import RushesError, WeightsError
-from rushes.generate import TIERS, Estimate
+from rushes.generate import Estimate
 from rushes.media.decode import read
 from rushes.media.metadata import read_request
 from rushes.media.probe import probe
@@ -35,6 +35,7 @@ from rushes.models.text import TextConfig
 from rushes.models.transformer import Transformer, TransformerConfig
 from rushes.nn import lora, weights
 from rushes.nn.lora import LoraConfig
+from rushes.tiers import TIERS
 from rushes.types import GenerationRequest, VideoShape
 
 WORDS = ("a", "boat", "cat", "left", "red", "sea")

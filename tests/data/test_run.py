@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import bucket_server
 import pytest
 import tiny
 
@@ -319,6 +320,26 @@ def test_two_runs_never_fill_one_dataset(films, tmp_path):
             curate(place, [str(films)], tiny.config(), tiny.Serial(), again=STAGES)
 
     curate(place, [str(films)], tiny.config(), tiny.Serial(), watch=intrude, again=STAGES)
+
+
+def test_two_runs_never_fill_one_bucket(films, whole, tmp_path, monkeypatch):
+    port = bucket_server.free_port()
+    (tmp_path / "buckets" / "films").mkdir(parents=True)
+    for name, value in bucket_server.environment(port).items():
+        monkeypatch.setenv(name, value)
+    refused = []
+
+    def intrude(progress: Progress) -> None:
+        if progress.phase == "cutting" and not refused:
+            with pytest.raises(InputError, match="another run is filling s3://films/data"):
+                curate("s3://films/data", [str(films)], tiny.config(), tiny.Serial(), again=STAGES)
+            refused.append(True)
+
+    with bucket_server.serving(tmp_path / "buckets", port):
+        curate("s3://films/data", [str(films)], tiny.config(), tiny.Serial(), watch=intrude, again=STAGES)
+        assert refused and Dataset.open("s3://films/data").digest() == Dataset.open(whole).digest()
+        with pytest.raises(InputError, match="lies inside the source"):
+            curate("s3://films/data", ["s3://films"], tiny.config(), tiny.Serial(), again=STAGES)
 
 
 def test_a_disk_that_fills_is_one_line_and_the_next_run_goes_on(films, whole, tmp_path):

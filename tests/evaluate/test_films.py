@@ -6,7 +6,8 @@ import torch
 from rushes.errors import InputError
 from rushes.evaluate.films import Effort, Latents, check_tiers, request_for
 from rushes.evaluate.prompts import draw
-from rushes.generate import TIERS, Generator, plan
+from rushes.generate import Generator
+from rushes.tiers import TIERS, plan
 
 CASE = draw(1, 0)[0]
 QUICK = Effort(num_steps=1, guidance_scale=1.0)

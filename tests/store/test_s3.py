@@ -2,6 +2,11 @@
 
 import io
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 import urllib.request
 
 import boto3
@@ -10,6 +15,7 @@ import pytest
 
 from rushes import store
 from rushes.errors import InputError, RushesError
+from rushes.store import _lease
 from rushes.store.s3 import PART_BYTES, S3Store
 
 
@@ -143,3 +149,100 @@ def test_a_bucket_that_goes_away_in_the_middle_is_a_failure_of_the_run(tmp_path,
     monkeypatch.setenv("AWS_REGION", "elsewhere")  # a client that this process has not opened yet
     with pytest.raises(InputError, match=r"cannot reach s3://films at http://127"):
         store.at("s3://films")
+
+
+HOLDER = """
+import sys, time
+from rushes import store
+with store.at(sys.argv[1]).hold():
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_writer_that_was_killed_counts_as_dead_after_a_while(served, monkeypatch):
+    place = "s3://films/killed"
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, place], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"held\n"
+    kept = store.at(place)
+    with pytest.raises(InputError, match=r"if it was killed, it counts as dead in (59|60) s"), kept.hold():
+        raise AssertionError
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    monkeypatch.setattr(_lease, "STALE_S", 1.0)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with kept.hold():
+                assert len(kept.list("lock/")) == 1
+            break
+        except InputError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    assert kept.list("lock/") == []
+
+
+def test_a_writer_that_lives_keeps_its_lease_for_as_long_as_it_wants(served, monkeypatch):
+    monkeypatch.setattr(_lease, "RENEW_S", 0.1)
+    monkeypatch.setattr(_lease, "STALE_S", 2.0)
+    kept = store.at("s3://films/lives")
+    with kept.hold():
+        time.sleep(3.5)
+        with pytest.raises(InputError, match="another run is filling"), store.at("s3://films/lives").hold():
+            raise AssertionError
+        kept.put("a", b"1")
+
+
+def test_a_writer_that_slept_through_its_lease_writes_no_more(served, monkeypatch):
+    monkeypatch.setattr(_lease, "RENEW_S", 0.4)
+    monkeypatch.setattr(_lease, "LOST_S", 0.2)  # the first renewal comes too late
+    kept = store.at("s3://films/slept")
+    with kept.hold():
+        time.sleep(1)
+        for verb in (lambda: kept.put("a", b"1"), lambda: kept.create("a", b"1"), lambda: kept.delete("a")):
+            with pytest.raises(RushesError, match="another run may fill s3://films/slept now; start it again"):
+                verb()
+    kept.put("a", b"1")
+
+
+def test_of_writers_that_begin_together_at_most_one_holds_the_store(served):
+    def begin(together):
+        try:
+            together.wait()
+            with store.at("s3://films/together").hold():
+                holding.append(1)
+                most.append(len(holding))
+                time.sleep(0.1)
+                holding.pop()
+        except InputError:
+            most.append(0)
+
+    for _ in range(5):
+        holding, most, together = [], [], threading.Barrier(4)
+        threads = [threading.Thread(target=begin, args=(together,)) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert len(most) == 4 and max(most) <= 1
+
+
+def test_a_server_that_knows_conditional_writes_lets_one_writer_create_a_key(served, monkeypatch):
+    behind = int(os.environ["AWS_ENDPOINT_URL_S3"].rpartition(":")[2])
+    with bucket_server.conditional(served.parent, behind) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+        ended = []
+
+        def create(number):
+            try:
+                store.at("s3://films/race").create("manifest/1", b"%d" % number)
+                ended.append(number)
+            except RushesError as error:
+                assert "another run writes there too" in str(error)
+
+        threads = [threading.Thread(target=create, args=(number,)) for number in range(6)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert len(ended) == 1 and store.at("s3://films/race").get("manifest/1") == b"%d" % ended[0]

@@ -33,6 +33,7 @@ from rushes.data.packing.cut_plan import (
     plan_clip,
     read_packets,
 )
+from rushes.data.packing.fields import Fields
 from rushes.errors import InputError, RushesError
 from rushes.media.probe import probe
 from rushes.types import Clip, Span, VideoShape
@@ -77,7 +78,7 @@ def cut(
         if last > first:
             floor = plans[-1].last if plans else 0
             plans.append(plan_clip(first, last, floor, packets, analysis, config))
-    job = _Job(path, source, analysis, config, folder, beat)
+    job = _Job(path, source, analysis, config, folder, beat, packets is not None and packets.is_interlaced)
     made: dict[int, Cut] = {}
     problems: list[str] = []
     copied = [i for i, plan in enumerate(plans) if plan.how == "copy"]
@@ -100,6 +101,7 @@ class _Job:
     config: CutConfig
     folder: Path
     beat: Beat
+    is_interlaced: bool
 
     def target(self, index: int) -> Path:
         return self.folder / f"{index:06d}.mp4"
@@ -308,7 +310,8 @@ class _Encoder:
     def __init__(self, job: _Job, index: int, plan: Plan) -> None:
         self.plan, self._keyframes, self._path, self._job, self._index = plan, 0, job.target(index), job, index
         self._container: av.container.OutputContainer | None = None
-        self._reformatter, self._next = VideoReformatter(), plan.first
+        self._reformatter, self._next, self._encoded = VideoReformatter(), plan.first, plan.first
+        self._fields = Fields(is_interlaced=job.is_interlaced)
         times_s = job.analysis.times_s[plan.first : plan.last]
         self._rate = job.rate(plan)
         even_s = times_s[0] + np.arange(len(times_s)) / float(self._rate)
@@ -327,20 +330,30 @@ class _Encoder:
         if rank != self._next or rank >= self.plan.last:
             return
         self._next += 1
-        picture = _upright(self._reformatter, frame)
         with _writing(self._path):
-            if self._container is None:
-                self._open(picture)
-            elif (picture.width, picture.height) != (self._stream.width, self._stream.height):
-                picture = self._reformatter.reformat(picture, width=self._stream.width, height=self._stream.height)
-            index = rank - self.plan.first
-            picture.pts, picture.time_base = int(self._ticks[index]), self._tick_s
-            picture.pict_type = av.video.frame.PictureType.NONE
-            if index + 1 < len(self._ticks):
-                picture.duration = int(self._ticks[index + 1] - self._ticks[index])
-            else:
-                picture.duration = max(1, round(1 / (self._rate * self._tick_s)))
-            self._write(self._stream.encode(picture))
+            whole = self._fields.add(frame)
+        self._encode(whole)
+
+    def _encode(self, whole: list[av.VideoFrame]) -> None:
+        for frame in whole:
+            picture = _upright(self._reformatter, frame)
+            with _writing(self._path):
+                if self._container is None:
+                    self._open(picture)
+                elif (picture.width, picture.height) != (self._stream.width, self._stream.height):
+                    picture = self._reformatter.reformat(picture, width=self._stream.width, height=self._stream.height)
+                self._time(picture)
+                self._write(self._stream.encode(picture))
+
+    def _time(self, picture: av.VideoFrame) -> None:
+        index = self._encoded - self.plan.first
+        self._encoded += 1
+        picture.pts, picture.time_base = int(self._ticks[index]), self._tick_s
+        picture.pict_type = av.video.frame.PictureType.NONE
+        if index + 1 < len(self._ticks):
+            picture.duration = int(self._ticks[index + 1] - self._ticks[index])
+        else:
+            picture.duration = max(1, round(1 / (self._rate * self._tick_s)))
 
     def _open(self, picture: av.VideoFrame) -> None:
         self._container = av.open(str(self._path), "w", format="mp4", options=_MUXING)
@@ -369,6 +382,9 @@ class _Encoder:
         Raises:
             InputError: no frame came, or fewer than planned.
         """
+        with _writing(self._path):
+            whole = self._fields.finish()
+        self._encode(whole)
         if self._container is None:
             raise InputError("none of its frames could be decoded again")
         with _writing(self._path):

@@ -14,6 +14,7 @@ import numpy as np
 from av.stream import Disposition
 
 from rushes.data.decode.analysis import Analysis
+from rushes.data.packing import fields
 from rushes.errors import InputError
 from rushes.media.probe import FORMATS
 
@@ -50,6 +51,7 @@ class Packets:
     rank: np.ndarray
     is_key: np.ndarray
     rank_of_pts: dict[int, int]
+    is_interlaced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def read_packets(path: Path, times_s: np.ndarray, beat: Beat) -> Packets | None:
     try:
         with open_packets(path) as container:
             stream = pictures_of(container)
-            time_base = stream.time_base
+            time_base, is_interlaced = stream.time_base, fields.is_interlaced(stream)
             for packet in container.demux(stream):
                 beat(0)
                 if packet.size:
@@ -90,7 +92,7 @@ def read_packets(path: Path, times_s: np.ndarray, beat: Beat) -> Packets | None:
         return None
     rank_of_pts = {p: i for i, p in enumerate(shown)}
     rank = [rank_of_pts[p] if show else -1 for p, show in zip(pts, is_shown, strict=True)]
-    return Packets(np.array(rank), np.array(is_key), rank_of_pts)
+    return Packets(np.array(rank), np.array(is_key), rank_of_pts, is_interlaced)
 
 
 def plan_clip(
@@ -98,7 +100,7 @@ def plan_clip(
 ) -> Plan:
     if packets is None:
         return Plan(first, last, "whole")
-    if config.copy and analysis.probe.codec in COPIED_CODECS:
+    if config.copy and analysis.probe.codec in COPIED_CODECS and not packets.is_interlaced:
         copied = _plan_copy(first, last, floor, packets, analysis.times_s, config)
         if copied is not None:
             return copied

@@ -25,6 +25,8 @@ from rushes.data.shards import ShardWriter
 from rushes.data.stages import Measure, Stage
 from rushes.data.workers.pool import Beat
 from rushes.errors import InputError, RushesError
+from rushes.media import metadata
+from rushes.media.probe import probe
 from rushes.store import Store
 from rushes.types import Source
 
@@ -77,6 +79,7 @@ def curate_source(task: SourceTask, beat: Beat) -> dict[str, Any]:
         try:
             with intake.as_file(task.source.uri, Path(name)) as path:
                 _require_unchanged(path, task.source)
+                _require_decodable(path)
                 analysis, entry = _analysed(task, kept, path, beat)
                 done["analysis"] = dataclasses.asdict(entry)
                 done["source"].update(_probed(analysis))
@@ -118,6 +121,12 @@ def _require_unchanged(path: Path, source: Source) -> None:
     size = path.stat().st_size
     if size != source.num_bytes:
         raise _UnreadableError(f"it changed since it was taken in: {size} bytes, not {source.num_bytes}")
+
+
+def _require_decodable(path: Path) -> None:
+    """Name the one film that FFmpeg takes for a damaged still."""
+    if path.stat().st_size and metadata.sniff(path) == "webp" and not probe(path).is_still:
+        raise InputError("it is an animated WebP, which FFmpeg cannot read; the nearest legal form is a GIF or an mp4")
 
 
 def _analysed(task: SourceTask, kept: Store, path: Path, beat: Beat) -> tuple[Analysis, Entry]:

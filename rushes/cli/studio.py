@@ -1,0 +1,83 @@
+"""`rushes studio`: the service, its pages and its workers, from one command."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rushes.studio.house import House
+    from rushes.studio.settings import StudioConfig
+
+
+@click.command()
+@click.option(
+    "--config", "file", type=click.Path(path_type=Path), help="A rushes.toml; without one, files below the home folder."
+)
+@click.option(
+    "--home", default="", help="Where the studio's files lie; else $RUSHES_HOME, else the place for user data."
+)
+@click.option("--host", default=None, help="The address to listen at (127.0.0.1).")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port to listen at (8000).")
+@click.option(
+    "--workers", type=click.IntRange(0), default=None, help="Processes that make films here (1); 0 if others do."
+)
+def studio(file: Path | None, home: str, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve a studio: pages, API, queue and workers, with all its files in one folder."""
+    import uvicorn
+
+    from rushes.studio import app, schema, settings
+    from rushes.studio.house import House
+    from rushes.studio.settings import StudioConfig
+
+    config = settings.read(file) if file else StudioConfig()
+    said: dict[str, Any] = {"home": home or None, "host": host, "port": port, "workers": workers}
+    config = replace(config, **{name: value for name, value in said.items() if value is not None})
+    house = House(config)
+    schema.upgrade(house.database)
+    _greet(house)
+    with _workers(config, file):
+        uvicorn.run(app.create(house), host=config.host, port=config.port, log_level="warning", proxy_headers=True)
+
+
+def _greet(house: House) -> None:
+    """Say where the studio is; the first start makes an admin and shows the way in, once."""
+    from rushes.studio import accounts
+
+    address = house.config.base_url
+    with house.database.write() as session:
+        is_new = not session.query(accounts.User.id).limit(1).first()
+        if is_new:
+            admin = accounts.create(session, "admin", None, plan="admin")
+            link = accounts.make_link(session, admin)
+            key = accounts.make_key(session, admin, "first key", accounts.SCOPES)[1]
+    if is_new:
+        click.echo(f"Sign in as admin, once, within a day: {address}/sign-in/{link}")
+        click.echo(f"API key of admin, shown only now:     {key}")
+    click.echo(f"{house.config.name} is at {address}")
+
+
+@contextlib.contextmanager
+def _workers(config: StudioConfig, file: Path | None) -> Iterator[None]:
+    """Run the studio's own workers beside it; one that ends is started again, all end with the studio."""
+    command = [sys.executable, "-m", "rushes", "worker", "--home", str(config.folder)]
+    command += ["--config", str(file)] if file else []
+    running = [subprocess.Popen(command) for _ in range(config.workers)]
+    try:
+        yield
+    finally:
+        for worker in running:
+            worker.terminate()
+        deadline = time.monotonic() + 20
+        for worker in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(max(0.1, deadline - time.monotonic()))
+            worker.kill()

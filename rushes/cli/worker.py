@@ -1,0 +1,37 @@
+"""`rushes worker`: a process that makes films for a studio, on this machine or another."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+WEIGHTS = Path(__file__).parents[2] / "weights"
+DRAIN_S = 120.0
+
+
+@click.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), help="The studio's rushes.toml.")
+@click.option("--home", default="", help="The studio's folder.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
+def worker(file: Path | None, home: str, threads: int) -> None:
+    """Make films for a studio until Ctrl-C or SIGTERM; the film at hand is finished first."""
+    from rushes.serve.film import ShippedFilm
+    from rushes.serve.worker import Worker
+    from rushes.studio import settings
+    from rushes.studio.house import House
+    from rushes.studio.settings import StudioConfig
+
+    config = settings.read(file) if file else StudioConfig()
+    house = House(replace(config, home=home) if home else config)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    film = ShippedFilm(Path(config.weights or WEIGHTS), threads=threads)
+    try:
+        Worker(house.database, house.media, film).run(stop, DRAIN_S)
+    finally:
+        house.close()

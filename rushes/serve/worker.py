@@ -1,0 +1,244 @@
+"""A worker: takes jobs off the queue one at a time, makes their films and keeps them, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import secrets
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from rushes.errors import InputError, RushesError
+from rushes.media.encode import encode
+from rushes.media.thumbnails import contact_sheet, pick, save_image
+from rushes.serve import metering
+from rushes.serve.client import jobs, queue, workers
+from rushes.serve.client.database import Database, now
+from rushes.serve.client.jobs import Job
+from rushes.store import Store
+from rushes.types import GenerationRequest
+
+LOGGER = logging.getLogger("rushes.worker")
+LOOK_S = 0.25  # how often a worker looks whether its job is still wanted
+PREVIEW_S = 1.0
+SPRITES, SPRITE_COLUMNS, SPRITE_PX = 12, 4, 1280
+DENOISING, PAINTING = "denoising", "painting"
+
+Watch = Callable[[str, float, np.ndarray | None], None]
+
+
+class Studio(Protocol):
+    """What the house around a worker adds to a film: marks, signatures, and the books."""
+
+    def mark(self, job: Job, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]: ...
+    def sign(self, job: Job, path: Path) -> None: ...
+    def settle(self, session: Session, job: Job) -> None: ...
+
+
+class Bare:
+    """A house that adds nothing."""
+
+    def mark(self, job: Job, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Leave the frames, uint8 `[h w 3]`, as they are."""
+        return frames
+
+    def sign(self, job: Job, path: Path) -> None:
+        """Leave the file as it is."""
+
+    def settle(self, session: Session, job: Job) -> None:
+        """Charge nothing."""
+
+
+class Film(Protocol):
+    """Makes the frames of a request, uint8 RGB `[h w 3]`; `watch(phase, share done, small picture)` follows."""
+
+    device: str
+
+    def frames(self, request: GenerationRequest, watch: Watch) -> Iterator[np.ndarray]: ...
+    def record(self, request: GenerationRequest) -> dict[str, Any]: ...
+
+
+class Unwanted(Exception):  # noqa: N818 - no error: somebody changed their mind
+    """The job is cancelled, or another worker's by now."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a job's own thread tells the one that speaks with the database."""
+
+    share: float = 0.0
+    phase: str = "loading"
+    picture: np.ndarray | None = None
+    is_unwanted: bool = False
+
+
+class Worker:
+    """Makes films for `database`'s queue, keeps them in `store`; use it with `run`."""
+
+    def __init__(self, database: Database, store: Store, film: Film, studio: Studio | None = None) -> None:
+        self.id = f"{socket.gethostname()}-{secrets.token_hex(6)}"
+        self._database, self._store, self._film, self._studio = database, store, film, studio or Bare()
+        self._queue = queue.Queue(database)
+        self._row = {"host": socket.gethostname(), "device": film.device, "started_at": now()}
+        self._job: str | None = None
+
+    def run(self, stop: threading.Event, drain_s: float = 120.0) -> None:
+        """Take jobs until `stop` is set; the one at hand may then take `drain_s` more, or goes back into the queue."""
+        pulse = threading.Thread(target=self._pulse, args=(stop,), daemon=True)
+        pulse.start()
+        try:
+            with queue.listening(self._database, self.id, self.make, drain_s):
+                stop.wait()
+        finally:
+            pulse.join()
+            with contextlib.suppress(sa.exc.OperationalError), self._database.write() as session:
+                workers.leave(session, self.id)
+            self._queue.close()
+
+    def make(self, job_id: str, attempt: int) -> None:
+        """Make one job, if it is still to be made; whatever happens is in its row at the end."""
+        with self._patiently() as session:
+            job = jobs.claim(session, job_id, attempt, self.id)
+        if job is None:
+            return
+        self._job, progress, done = job_id, _Progress(), threading.Event()
+        teller = threading.Thread(target=self._tell, args=(job, progress, done), daemon=True)
+        teller.start()
+        try:
+            files, measured = self._film_of(job, progress)
+            ended: dict[str, Any] = {"state": jobs.SUCCEEDED, "files": files, "measured": measured, "progress": 100}
+        except Unwanted:
+            ended = {"state": jobs.CANCELLED, "error_code": "cancelled", "error": "cancelled while it was made"}
+        except InputError as error:  # nobody else could make it either
+            ended = {"state": jobs.FAILED, "error_code": "invalid_request", "error": str(error)}
+        except (RushesError, MemoryError, RuntimeError, OSError) as error:
+            LOGGER.exception("%s failed", job_id)
+            ended = {"state": "", "error": f"{type(error).__name__}: {error}"}
+        finally:
+            done.set()
+            teller.join()
+            self._job = None
+        self._end(job, ended)
+
+    def _end(self, job: Job, ended: dict[str, Any]) -> None:
+        state = ended.pop("state")
+        with self._patiently() as session:
+            if not state:
+                workers.again_or_end(session, self._queue, job.id, job.attempt, ended["error"], self._studio.settle)
+            elif jobs.end(session, job.id, job.attempt, state, **ended):
+                self._studio.settle(session, session.get_one(Job, job.id, populate_existing=True))
+
+    def _film_of(self, job: Job, progress: _Progress) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Make and keep the film's files; return their keys and what they took."""
+        request, begun, shown = job.generation_request(), time.perf_counter(), []
+        picked = set(pick(request.shape.frames, SPRITES))
+
+        def watch(phase: str, share: float, picture: np.ndarray | None) -> None:
+            progress.phase, progress.share = phase, share
+            progress.picture = picture if picture is not None else progress.picture
+            if progress.is_unwanted:
+                raise Unwanted
+
+        def seen(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+            for index, frame in enumerate(frames):
+                if index in picked:
+                    shown.append(frame.copy())
+                yield frame
+
+        with tempfile.TemporaryDirectory(prefix="rushes-") as folder, metering.metered() as meter:
+            path = Path(folder) / f"video.{job.format}"
+            frames = seen(self._studio.mark(job, self._film.frames(request, watch)))
+            record = self._film.record(request) | {"job": job.id}
+            encode(path, frames, fps=request.fps, shape=request.shape, request=record)
+            self._studio.sign(job, path)
+            made = {
+                "video": path,
+                "thumbnail": Path(folder) / "thumbnail.webp",
+                "spritesheet": path.with_suffix(".jpg"),
+            }
+            save_image(made["thumbnail"], shown[len(shown) // 2])
+            sheet = contact_sheet(shown, columns=SPRITE_COLUMNS, width_px=SPRITE_PX)
+            save_image(made["spritesheet"], sheet)
+            keys = {name: f"films/{job.id}/{job.attempt}/{file.name}" for name, file in made.items()}
+            for name, file in made.items():
+                with file.open("rb") as content:
+                    self._store.put(keys[name], content)
+            num_bytes = path.stat().st_size
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        seconds = round(time.perf_counter() - begun, 3)
+        return keys, {"seconds": seconds, "memory_bytes": peak, "num_bytes": num_bytes, **meter.reading()}
+
+    def _tell(self, job: Job, progress: _Progress, done: threading.Event) -> None:
+        """Keep the job's row and preview fresh, and learn whether it is still wanted."""
+        shown, shown_at = None, 0.0
+        while not done.wait(LOOK_S):
+            try:
+                picture = progress.picture
+                if picture is not None and picture is not shown and time.monotonic() - shown_at > PREVIEW_S:
+                    shown, shown_at = picture, time.monotonic()
+                    self._keep_preview(job, picture)
+                with self._database.write() as session:
+                    percent = min(99, int(100 * progress.share))
+                    going_on = jobs.beat(session, job.id, job.attempt, progress=percent, phase=progress.phase)
+                progress.is_unwanted = not going_on
+            except sa.exc.OperationalError:
+                LOGGER.warning("the database does not answer; %s goes on without it", job.id)
+            except RushesError as error:
+                LOGGER.warning("no preview of %s: %s", job.id, error)
+
+    def _keep_preview(self, job: Job, picture: np.ndarray) -> None:
+        with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+            path = Path(folder) / "preview.webp"
+            save_image(path, picture)
+            self._store.put(preview_key(job.id), path.read_bytes())
+
+    def _pulse(self, stop: threading.Event) -> None:
+        """Say that the worker lives, and give the jobs of those that do not to others."""
+        while True:
+            try:
+                with self._database.write() as session:
+                    row = workers.Worker(id=self.id, seen_at=now(), job=self._job, drains=stop.is_set(), **self._row)
+                    workers.beat(session, row)
+                workers.reap(self._database, self._queue, self._studio.settle)
+            except sa.exc.OperationalError:
+                LOGGER.warning("the database does not answer")
+            if stop.wait(workers.SILENT_S / 5):
+                return
+
+    @contextlib.contextmanager
+    def _patiently(self) -> Iterator[Session]:
+        """A transaction that waits while the database is gone; a worker that waits too long is reaped meanwhile."""
+        while True:
+            try:
+                with self._database.read() as session:
+                    session.execute(sa.select(1))
+                break
+            except sa.exc.OperationalError:
+                time.sleep(1.0)
+        with self._database.write() as session:
+            yield session
+
+
+def _pictures(folder: Path, shown: list[np.ndarray]) -> dict[str, Path]:
+    """Write a film's middle frame and a sheet of its frames."""
+    made = {"thumbnail": folder / "thumbnail.webp", "spritesheet": folder / "spritesheet.jpg"}
+    save_image(made["thumbnail"], shown[len(shown) // 2])
+    save_image(made["spritesheet"], contact_sheet(shown, columns=SPRITE_COLUMNS, width_px=SPRITE_PX))
+    return made
+
+
+def preview_key(job_id: str) -> str:
+    """Return the key of a small picture of a film that is being made."""
+    return f"films/{job_id}/preview.webp"

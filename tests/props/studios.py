@@ -1,0 +1,54 @@
+"""Studios for tests: a fresh one over a real database, people in it, and a client that talks to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from rushes.studio import accounts, app, schema
+from rushes.studio.accounts import SCOPES, User
+from rushes.studio.house import House
+from rushes.studio.settings import StudioConfig
+
+PASSWORD = "a paper boat at dusk"
+
+
+@contextlib.contextmanager
+def opened(folder: Path, **changed: object) -> Iterator[House]:
+    """Open a fresh studio in `folder`; `changed` are fields of its config."""
+    house = House(replace(StudioConfig(home=str(folder)), **changed))
+    schema.upgrade(house.database)
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+@contextlib.contextmanager
+def client(house: House) -> Iterator[TestClient]:
+    """A client that talks to the studio's application in this process."""
+    with TestClient(app.create(house), base_url="http://testserver", follow_redirects=False) as talking:
+        yield talking
+
+
+def person(house: House, handle: str, plan: str = "free", scopes: tuple[str, ...] = SCOPES[:3]) -> tuple[User, dict]:
+    """Make an account without a password; return it and the headers of a program that speaks for it."""
+    with house.database.write() as session:
+        user = accounts.create(session, handle, None, plan=plan)
+        key = accounts.make_key(session, user, "test", scopes)[1]
+    return user, {"authorization": f"Bearer {key}"}
+
+
+def signed_in(house: House, talking: TestClient, user: User) -> str:
+    """Sign the client's browser in as `user`; return the token that forms must carry."""
+    from rushes.studio import who
+
+    with house.database.write() as session:
+        cookie = accounts.sign_in(session, user)
+        caller = accounts.by_cookie(session, cookie)
+    talking.cookies.set(who.COOKIE, cookie)
+    return who.form_token(house, caller)
