@@ -15,9 +15,12 @@ from rushes import __version__, log
 from rushes.errors import RushesError, nearest_first
 
 INTERRUPTED = 130
-EXTRAS = {"skia": "train", "tensorboard": "train", "feedparser": "data", "boto3": "s3"} | dict.fromkeys(
-    ("pyarrow", "duckdb", "cv2", "onnxruntime", "rapidocr", "feedparser", "jinja2", "urllib3"), "data"
-)
+EXTRAS = {
+    **dict.fromkeys(("pyarrow", "duckdb", "cv2", "onnxruntime", "rapidocr", "feedparser", "jinja2", "urllib3"), "data"),
+    **dict.fromkeys(("alembic", "authlib", "c2pa", "dbos", "fastapi", "mcp", "platformdirs", "sqlalchemy"), "studio"),
+    **{"skia": "train", "tensorboard": "train", "boto3": "s3", "ray": "ray"},
+    **{"psycopg": "postgres", "stripe": "billing"},
+}
 SYSTEM_LIBRARIES = "libegl1 libgl1 libfontconfig1"
 
 

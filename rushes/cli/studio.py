@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rushes.cli._crew import beside
+
 if TYPE_CHECKING:
     from rushes.studio.house import House
-    from rushes.studio.settings import StudioConfig
 
 
-@click.command()
+@click.command("studio")
 @click.option(
     "--config", "file", type=click.Path(path_type=Path), help="A rushes.toml; without one, files below the home folder."
 )
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(0), default=None, help="Processes that make films here (1); 0 if others do."
 )
-def studio(file: Path | None, home: str, host: str | None, port: int | None, workers: int | None) -> None:
+def command(file: Path | None, home: str, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve a studio: pages, API, queue and workers, with all its files in one folder."""
     import uvicorn
 
@@ -44,7 +40,7 @@ def studio(file: Path | None, home: str, host: str | None, port: int | None, wor
     house = House(config)
     schema.upgrade(house.database)
     _greet(house)
-    with _workers(config, file):
+    with beside(house, file):
         uvicorn.run(app.create(house), host=config.host, port=config.port, log_level="warning", proxy_headers=True)
 
 
@@ -63,21 +59,3 @@ def _greet(house: House) -> None:
         click.echo(f"Sign in as admin, once, within a day: {address}/sign-in/{link}")
         click.echo(f"API key of admin, shown only now:     {key}")
     click.echo(f"{house.config.name} is at {address}")
-
-
-@contextlib.contextmanager
-def _workers(config: StudioConfig, file: Path | None) -> Iterator[None]:
-    """Run the studio's own workers beside it; one that ends is started again, all end with the studio."""
-    command = [sys.executable, "-m", "rushes", "worker", "--home", str(config.folder)]
-    command += ["--config", str(file)] if file else []
-    running = [subprocess.Popen(command) for _ in range(config.workers)]
-    try:
-        yield
-    finally:
-        for worker in running:
-            worker.terminate()
-        deadline = time.monotonic() + 20
-        for worker in running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(max(0.1, deadline - time.monotonic()))
-            worker.kill()

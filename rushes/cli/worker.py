@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from dataclasses import replace
@@ -13,15 +14,17 @@ WEIGHTS = Path(__file__).parents[2] / "weights"
 DRAIN_S = 120.0
 
 
-@click.command()
+@click.command("worker")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="The studio's rushes.toml.")
 @click.option("--home", default="", help="The studio's folder.")
+@click.option("--parent", type=int, default=0, hidden=True, help="End when this process is no longer the parent.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
-def worker(file: Path | None, home: str, threads: int) -> None:
+def command(file: Path | None, home: str, parent: int, threads: int) -> None:
     """Make films for a studio until Ctrl-C or SIGTERM; the film at hand is finished first."""
     from rushes.serve.film import ShippedFilm
     from rushes.serve.worker import Worker
     from rushes.studio import settings
+    from rushes.studio.ending import Ending
     from rushes.studio.house import House
     from rushes.studio.settings import StudioConfig
 
@@ -30,8 +33,17 @@ def worker(file: Path | None, home: str, threads: int) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if parent:
+        threading.Thread(target=_end_with, args=(parent, stop), daemon=True).start()
     film = ShippedFilm(Path(config.weights or WEIGHTS), threads=threads)
     try:
-        Worker(house.database, house.media, film).run(stop, DRAIN_S)
+        Worker(house.database, house.media, film, Ending(house)).run(stop, DRAIN_S)
     finally:
         house.close()
+
+
+def _end_with(parent: int, stop: threading.Event) -> None:
+    """Set `stop` once the studio that started this worker is gone, however it went."""
+    while os.getppid() == parent and not stop.wait(1.0):
+        pass
+    stop.set()
