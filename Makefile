@@ -8,7 +8,7 @@ override PROMPT := $(value PROMPT)
 override OUT := $(value OUT)
 export PROMPT OUT
 
-.PHONY: help film setup test test-all check skia clean
+.PHONY: help film studio setup test test-all check skia clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -16,6 +16,9 @@ help: ## this list
 
 film: $(VENV)/base.stamp ## PROMPT="..." [OUT=film.mp4] [ARGS="--tier short --seed 3"]: a film of the sentence
 	@$(BIN)/rushes film $(ARGS) $(if $(OUT),-o "$$OUT") $(if $(PROMPT),-- "$$PROMPT")
+
+studio: $(VENV)/studio.stamp ## [ARGS="--port 8001"]: accounts, queue, library and feed in a browser
+	@$(BIN)/rushes studio $(ARGS)
 
 setup: $(VENV)/dev.stamp ## everything that training and the tests need, in .venv
 
@@ -45,6 +48,10 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet -c constraints.txt -e .
 	@touch $@
 
+$(VENV)/studio.stamp: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[studio]'
+	@touch $(VENV)/base.stamp $@
+
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,data,s3,ray,studio,postgres,billing,dev]'
-	@touch $(VENV)/base.stamp $@
+	@touch $(VENV)/base.stamp $(VENV)/studio.stamp $@

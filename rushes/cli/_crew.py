@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rushes.studio.house import House
@@ -29,7 +29,7 @@ def beside(house: House, file: Path | None) -> Iterator[None]:
     stop = threading.Event()
     command = [sys.executable, "-m", "rushes", "worker", "--home", str(house.config.folder)]
     command += ["--parent", str(os.getpid()), *(["--config", str(file)] if file else [])]
-    jobs = [(_keep_working, (command, stop)) for _ in range(house.config.workers)]
+    jobs: list[tuple[Any, tuple[Any, ...]]] = [(_keep_working, (command, stop)) for _ in range(house.config.workers)]
     jobs += [(webhooks.deliver_until, (house, stop)), (_reap_until, (house, stop))]
     threads = [threading.Thread(target=work, args=arguments, daemon=True) for work, arguments in jobs]
     for thread in threads:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rushes.cli._crew import beside
+from rushes.cli._houses import config_option, configured, home_option
 
 if TYPE_CHECKING:
     from rushes.studio.house import House
 
 
 @click.command("studio")
-@click.option(
-    "--config", "file", type=click.Path(path_type=Path), help="A rushes.toml; without one, files below the home folder."
-)
-@click.option(
-    "--home", default="", help="Where the studio's files lie; else $RUSHES_HOME, else the place for user data."
-)
+@config_option
+@home_option
 @click.option("--host", default=None, help="The address to listen at (127.0.0.1).")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port to listen at (8000).")
 @click.option(
@@ -30,18 +26,14 @@ def command(file: Path | None, home: str, host: str | None, port: int | None, wo
     """Serve a studio: pages, API, queue and workers, with all its files in one folder."""
     import uvicorn
 
-    from rushes.studio import app, schema, settings
+    from rushes.studio import app, schema
     from rushes.studio.house import House
-    from rushes.studio.settings import StudioConfig
 
-    config = settings.read(file) if file else StudioConfig()
-    said: dict[str, Any] = {"home": home or None, "host": host, "port": port, "workers": workers}
-    config = replace(config, **{name: value for name, value in said.items() if value is not None})
-    house = House(config)
+    house = House(configured(file, home=home, host=host, port=port, workers=workers))
     schema.upgrade(house.database)
     _greet(house)
     with beside(house, file):
-        uvicorn.run(app.create(house), host=config.host, port=config.port, log_level="warning", proxy_headers=True)
+        uvicorn.run(app.create(house), host=house.config.host, port=house.config.port, log_level="warning")
 
 
 def _greet(house: House) -> None:

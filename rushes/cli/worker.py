@@ -5,37 +5,35 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import click
+
+from rushes.cli._houses import config_option, configured, home_option
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 DRAIN_S = 120.0
 
 
 @click.command("worker")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="The studio's rushes.toml.")
-@click.option("--home", default="", help="The studio's folder.")
+@config_option
+@home_option
 @click.option("--parent", type=int, default=0, hidden=True, help="End when this process is no longer the parent.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
 def command(file: Path | None, home: str, parent: int, threads: int) -> None:
     """Make films for a studio until Ctrl-C or SIGTERM; the film at hand is finished first."""
     from rushes.serve.film import ShippedFilm
     from rushes.serve.worker import Worker
-    from rushes.studio import settings
     from rushes.studio.ending import Ending
     from rushes.studio.house import House
-    from rushes.studio.settings import StudioConfig
 
-    config = settings.read(file) if file else StudioConfig()
-    house = House(replace(config, home=home) if home else config)
+    house = House(configured(file, home=home))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if parent:
         threading.Thread(target=_end_with, args=(parent, stop), daemon=True).start()
-    film = ShippedFilm(Path(config.weights or WEIGHTS), threads=threads)
+    film = ShippedFilm(Path(house.config.weights or WEIGHTS), threads=threads)
     try:
         Worker(house.database, house.media, film, Ending(house)).run(stop, DRAIN_S)
     finally:
