@@ -149,7 +149,7 @@ def test_what_is_created_is_never_replaced(store):
 def test_one_at_a_time_holds_a_store(store):
     with store.hold():
         store.put("a", b"1")
-        with pytest.raises(InputError, match="another run is filling .*; wait for its end, or stop it"), store.hold():
+        with pytest.raises(InputError, match=r"another run is filling .*; wait for its end, or stop it"), store.hold():
             raise AssertionError
     with store.hold():
         assert store.get("a") == b"1"

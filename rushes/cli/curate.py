@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -74,7 +75,9 @@ def command(
     if not summary.is_whole:
         if summary.num_waiting:
             click.echo(f"{summary.num_waiting} finished sources wait for those before them, to be packed", err=True)
-        click.echo(f"stopped; go on with: rushes curate {' '.join(folders)} -o {output}", err=True)
+        how = [*(["--ray", ray] if ray else []), *(["--watch"] if watch else [])]
+        again_with = shlex.join(["rushes", "curate", *folders, "-o", output, *how])
+        click.echo(f"stopped; go on with: {again_with}", err=True)
         sys.exit(STOPPED)
     if not summary.funnel["kept"] or any(summary.outcomes.get(name) for name in OURS):
         sys.exit(1)

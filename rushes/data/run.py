@@ -174,7 +174,8 @@ class _Engine:
         should_stop: Callable[[], bool],
         again: Again,
     ) -> None:
-        self._place, self._kept, self._config, self._runner = place, kept, config, runner
+        self._place = place if "://" in place else str(Path(place).absolute())  # workers may stand elsewhere
+        self._kept, self._config, self._runner = kept, config, runner
         self._watch, self._should_stop, self._again = watch, should_stop, again
         self._ledger = Ledger.open(kept)
         self._progress = Progress()

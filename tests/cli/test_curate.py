@@ -1,5 +1,6 @@
 """Tests of `rushes curate`: folders in, a dataset and a summary out, one clear line for what cannot be."""
 
+import importlib.util
 import json
 import os
 import re
@@ -21,8 +22,8 @@ RUSHES = (sys.executable, "-m", "rushes", "curate")
 FEW = ("stages={motion=''}", "select.cuts={}", "shots.min_s=1.0", "shots.max_s=2.0")
 
 
-def run(*arguments, code=0):
-    done = subprocess.run([*RUSHES, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+def run(*arguments, code=0, timeout_s=300):
+    done = subprocess.run([*RUSHES, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
 
@@ -56,6 +57,8 @@ def test_folders_become_a_dataset_that_grows(films, tmp_path):
         (("films", "-o", "data", "select.cuts={x='widht_px > 1'}"), "the nearest is 'width_px'"),
         (("films", "-o", "data", "--workers", "0"), "nearest legal value is 1"),
         (("shots.min_s=1.0", "-o", "data"), "name at least one folder"),
+        (("films", "-o", "data", "--ray", "nowhere"), "'nowhere' is illegal; legal are local, auto"),
+        (("films", "-o", "data", "--ray", "127.0.0.1:1"), "no Ray cluster answers at '127.0.0.1:1'"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, arguments, said):
@@ -101,6 +104,73 @@ def test_a_run_over_hard_films_goes_on_and_says_what_it_met(hard):
     assert all(clip["how"] == "whole" for name in ("interlaced.mp4", "interlaced.mpg") for clip in clips[name])
 
 
+def test_a_cluster_gives_the_same_dataset(films, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the cluster's processes stand elsewhere
+    monkeypatch.setenv("HOME", str(tmp_path))  # where Ray keeps a token
+    done = run(films, "-o", "ray", "--ray", "local", "--workers", "2", "--json", *FEW)
+    assert json.loads(done.stdout)["sources"] == {"ok": 3} and "Traceback" not in done.stderr
+    run(films, "-o", "local", *FEW)
+    assert Dataset.open("ray").digest() == Dataset.open("local").digest()
+
+
+def test_a_cluster_needs_its_extra(films, tmp_path):
+    command = f"import sys; sys.modules['ray'] = None; sys.argv = {['rushes', 'curate', str(films), '-o', 'x']!r}"
+    command += "; sys.argv += ['--ray', 'local']; from rushes.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "pip install 'rushes[ray]'" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def real_films(tmp_path):
+    """Return a folder of real films, all but the longest."""
+    spec = importlib.util.spec_from_file_location("footage", Path(__file__).parents[2] / "benchmarks" / "footage.py")
+    footage = importlib.util.module_from_spec(spec)
+    sys.modules["footage"] = footage  # its dataclasses look themselves up
+    spec.loader.exec_module(footage)
+    try:
+        found = footage.paths()
+    except footage.NoFootageError as error:
+        pytest.skip(f"no real footage: {error}; put it where RUSHES_FOOTAGE says")
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name, path in found.items():
+        if name != "bbb.mp4":
+            (folder / name).symlink_to(path)
+    return folder
+
+
+REAL = (
+    "stages={motion='', hash='', freeze=''}",
+    "select.cuts={'too still'='motion.mean >= 0.0001'}",
+    "pack.shard_mb=8.0",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_real_footage_is_curated_once_though_it_is_killed(real_films, tmp_path):
+    whole, place = tmp_path / "whole", tmp_path / "data"
+    run(real_films, "-o", whole, *REAL, timeout_s=900)
+    for num in (1, 8):
+        child = subprocess.Popen([*RUSHES, str(real_films), "-o", str(place), *REAL], stderr=subprocess.DEVNULL)
+        while child.poll() is None and len(list(place.glob("analysis/*/*/*.arrow"))) < num:
+            time.sleep(0.02)
+        assert child.poll() is None
+        child.kill()
+        child.wait()
+    done = run(real_films, "-o", place, timeout_s=900)
+    digest = Dataset.open(place).digest()
+    assert digest == Dataset.open(whole).digest()
+    again = json.loads(run(real_films, "-o", place, "--json").stdout)
+    assert again["sources"] == {} and (again["clips"], again["rows"]) == (0, 0) and "new sources: " in done.stdout
+    funnel = again["dataset"]
+    assert Dataset.open(place).digest() == digest
+    assert sum(funnel["sources"].values()) == len(list(real_films.iterdir()))
+    assert set(funnel["sources"]) <= {"ok", "partial", "no clips"} and funnel["sources"]["ok"] > 15
+    assert funnel["seen"] == funnel["kept"] + sum(funnel["first"].values()) and funnel["kept"] > 30
+
+
 def test_nothing_kept_is_a_failure(tmp_path):
     (tmp_path / "in").mkdir()
     done = run(tmp_path / "in", "-o", tmp_path / "data", *FEW, code=1)
@@ -119,3 +189,32 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(films, tmp_path):
         assert child.returncode == 130 and f"go on with: rushes curate {films}" in err, (child.returncode, err)
         assert "finishing what has begun" in err and "Traceback" not in err
     run(films, "-o", tmp_path / "data")
+
+
+def interrupted(command, log, is_time):
+    """Start the command, interrupt it when it is time, and return its exit code and what it said."""
+    with log.open("w") as err:
+        child = subprocess.Popen([*RUSHES, *map(str, command)], stdout=subprocess.PIPE, stderr=err, text=True)
+        deadline = time.monotonic() + 200
+        while not is_time() and time.monotonic() < deadline:
+            assert child.poll() is None, log.read_text()
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=200)
+    return child.returncode, out, log.read_text()
+
+
+def test_a_watch_that_is_interrupted_leaves_nothing_half_written(tmp_path):
+    source, place, log = tmp_path / "films in", tmp_path / "data", tmp_path / "log"
+    for film in tiny.films(source, 2).iterdir():
+        os.utime(film, (1, 1))  # so old that it is whole at the first look
+    command = (source, "-o", place, "--watch", "--workers", "1", *FEW)
+    code, _, err = interrupted(command, log, (place / "work").exists)  # in the middle of the first film
+    assert code == 130 and "Traceback" not in err
+    assert err.splitlines()[-1] == f"stopped; go on with: rushes curate '{source}' -o {place} --watch"
+    assert not list(place.rglob(".part-*"))
+    code, out, err = interrupted(command, log, lambda: "; watching" in log.read_text())  # while it waits
+    assert code == 0 and err.splitlines()[-1] == "finishing what has begun; once more to stop at once"
+    assert "3 sources (1 duplicate, 2 ok)" in out
+    assert not list(place.rglob(".part-*")) and not [path for path in (place / "work").rglob("*") if path.is_file()]
+    assert "new sources: nothing" in run(source, "-o", place).stdout

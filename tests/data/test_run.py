@@ -1,11 +1,13 @@
 """Tests of the engine: the same dataset whatever happens on the way, hostile films as rows, only new work done."""
 
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -219,6 +221,42 @@ def test_a_stage_that_hangs_raises_or_fails_is_an_outcome(films, tmp_path):
 def test_a_stage_that_cannot_be_loaded_ends_the_run(films, tmp_path):
     with pytest.raises(RushesError, match="weights are missing"):
         curate(str(tmp_path / "data"), [str(films)], tiny.config("missing"), tiny.Serial(), again=STAGES)
+
+
+@pytest.mark.parametrize(
+    ("strike", "outcome", "reason"),
+    [
+        (signal.SIGSEGV, "crashed", "the worker was ended by SIGSEGV"),
+        (signal.SIGSTOP, "timed out", "no sign of life for 2 s"),
+        (None, "out of memory", "more than 40 MB of memory"),
+    ],
+)
+def test_what_a_film_does_to_its_decoder_is_an_outcome_and_the_run_goes_on(films, tmp_path, strike, outcome, reason):
+    source, place, is_over = tmp_path / "in", tmp_path / "data", threading.Event()
+    source.mkdir()
+    tiny.film(source / "bad.mp4", 1, seconds=30, height=240, width=320)
+
+    def strike_workers():
+        """Do to each worker that has begun a film what a decoder's bug would."""
+        seen = set()
+        while strike and not is_over.wait(0.002):
+            begun = set((place / "work").glob("work-*")) - seen
+            seen |= begun
+            for worker in multiprocessing.active_children() if begun else []:
+                os.kill(worker.pid, strike)
+
+    striker = threading.Thread(target=strike_workers)
+    striker.start()
+    with local(workers=1, silent_s=2, tries=2, memory_mb=4096 if strike else 40) as runner:
+        summary = curate(str(place), [str(source)], tiny.config(), runner, again=STAGES)
+    is_over.set()
+    striker.join()
+    [row] = Dataset.open(place).sources().to_pylist()
+    assert summary.is_whole and summary.outcomes == {outcome: 1}
+    assert (row["outcome"], row["reason"]) == (outcome, reason)
+    (source / "good.mp4").write_bytes((films / "film 1.mp4").read_bytes())
+    retried = Again(stages=tiny.STAGES, outcomes=(outcome,))
+    assert curate(str(place), [str(source)], tiny.config(), tiny.Serial(), again=retried).outcomes == {"ok": 2}
 
 
 SCRIPT = """

@@ -17,11 +17,13 @@ NUM = 48
 
 
 def pictures(num: int = NUM, *, height: int = 96, width: int = 128, num_phases: int = 1):
-    """Yield RGB pictures of a square that moves to and fro over stripes; of two phases, odd rows are half a frame later."""
-    stripes = np.random.default_rng(1).integers(40, 200, (1, width // 8 + 1, 3)).repeat(height, 0).repeat(8, 1)
+    """Yield RGB pictures of a square that moves to and fro; of two phases, odd rows are half a frame later."""
+    stripes = (
+        np.random.default_rng(1).integers(40, 200, (1, width // 8 + 1, 3), np.uint8).repeat(height, 0).repeat(8, 1)
+    )
     side, room = min(height, width) // 4, max(1, width - min(height, width) // 4)
     for index in range(num):
-        picture = stripes[:, :width].astype(np.uint8)
+        picture = stripes[:, :width].copy()
         for phase in range(num_phases):
             left = abs((4 * index + 2 * phase + room) % (2 * room) - room)
             rows = picture[16 + phase : 16 + side : num_phases, left : left + side]

@@ -88,6 +88,15 @@ def odd_work(item, beat):
     return value
 
 
+def stamped_work(item, beat):
+    """Leave a stamp of the item's number and this process in a folder, take a second, return the number."""
+    folder, number = item
+    (folder / f"{number}-{os.getpid()}").touch()
+    time.sleep(1)
+    beat(10)
+    return number
+
+
 # Stages. Functions of a module: workers import them by name.
 
 

@@ -25,6 +25,7 @@ BLACK_BINS, BLOWN_BINS = 3, 1  # of the 32: below level 24, from level 248
 EVERY_FRAME = ("luma", "contrast", "detail", "change", "change_peak")
 MOTION = ("motion", "motion_p90", "pan", "tilt", "zoom", "roll", "follow")
 FIT_TOGETHER = 64  # pairs of pictures; a fit of one costs nearly as much
+MEASURE_TOGETHER = 16  # frames; each decoded one drives our code out of the caches
 MIN_FLOW_PX = 16  # DIS needs a few of its 8 px patches
 
 _DEEP = {f"yuv{kind}p{bits}le": bits for kind in ("420", "422", "444") for bits in (9, 10, 12, 14, 16)}
@@ -33,9 +34,11 @@ _FULL_RANGE = ("yuvj", "gray")
 # H.273 matrix coefficients -> (red weight, blue weight); Source: ITU-T H.273, table 4.
 _WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
+_BYTES, _WORDS = np.dtype("u1"), np.dtype("<u2")
 _UNCHANGED = np.arange(256, dtype=np.uint8)
 _STRETCH = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
-_CHROMA_BIN = np.clip((np.arange(256) - 96) // 4, 0, CHROMA_BINS - 1).astype(np.uint8)
+# Colours far from grey are rare: 4 levels a bin around the middle, the ends take the rest.
+_FINE_BINS, _FIRST_OF_BIN = 64, [0, *range(25, 40)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,15 @@ def planes(frame: av.VideoFrame, reformatter: VideoReformatter) -> Planes:
     if not (name in _DEEP or name in _EIGHT or name == "gray") or frame.planes[0].line_size < 0:
         frame = reformatter.reformat(frame, format="yuv420p", interpolation=Interpolation.FAST_BILINEAR)
         is_full, bits, matrix = False, 8, matrix if matrix in _WEIGHTS else 5
-    parts = [_plane(plane, np.dtype("<u2") if bits > 8 else np.dtype("u1")) for plane in frame.planes[:3]]
+    dtype = _WORDS if bits > 8 else _BYTES
+    parts = [_plane(plane, dtype) for plane in frame.planes[:3]]
     chroma = (parts[1], parts[2]) if len(parts) == 3 else None
     return Planes(parts[0], chroma, bits, is_full, matrix, turns, is_interlaced)
 
 
 def _plane(plane: av.video.plane.VideoPlane, dtype: np.dtype) -> np.ndarray:
-    rows = np.frombuffer(memoryview(plane), dtype).reshape(-1, plane.line_size // dtype.itemsize)
-    return rows[: plane.height, : plane.width]
+    height, line = plane.height, plane.line_size
+    return np.ndarray((height, plane.width), dtype, memoryview(plane), 0, (line, dtype.itemsize))
 
 
 def to_eight_bits(plane: np.ndarray, bits: int) -> np.ndarray:
@@ -139,6 +143,7 @@ class Signals:
         self._motion_every = max(1, round(fps / motion_per_s))
         self._sharp_every = max(1, round(fps / sharpness_per_s))
         self._recent: deque[np.ndarray] = deque(maxlen=self._lag)
+        self._waiting: list[tuple[np.ndarray, list[np.ndarray]]] = []
         self._quarter: np.ndarray | None = None
         self._every_frame = array("f")
         self._sharp: list[tuple[int, float]] = []
@@ -150,16 +155,6 @@ class Signals:
     def add(self, found: Planes) -> None:
         """Measure the next frame."""
         work, chroma = self._reduced(found)
-        half = halve(work) if min(work.shape) > 1 else work
-        quarter = halve(half) if min(half.shape) > 1 else half
-        counts = cv2.calcHist([half], [0], None, [LUMA_BINS], [0, 256]).ravel()
-        mean, deviation = cv2.meanStdDev(half)
-        detail = cv2.norm(cv2.Laplacian(half, cv2.CV_16S), cv2.NORM_L1) / half.size
-        change = peak = float("nan")
-        if self._quarter is not None:
-            difference = cv2.absdiff(self._quarter, quarter)
-            change, peak = cv2.norm(difference, cv2.NORM_L1) / quarter.size, cv2.minMaxLoc(difference)[1]
-        self._every_frame.extend((mean[0, 0], deviation[0, 0], detail, change, peak))
         if self._count % self._sharp_every == 0:
             self._sharp.append((self._count, sharpness(found)))
         if self._count % max(1, self._sharp_every // 2) == 0:
@@ -167,19 +162,41 @@ class Signals:
         is_due = self._count % self._motion_every == 0 or self._count == self._lag
         if self._camera and is_due and len(self._recent) == self._lag:
             self._camera.add(self._count, self._recent[0], work)
-        self._counts += counts.astype(np.uint16).tobytes()
-        self._thumbs += shrink(quarter, *THUMB).tobytes()
-        for plane in chroma:
-            self._thumbs += shrink(plane, *CHROMA_THUMB).tobytes()
-            # Colours far from grey are rare: 4 levels a bin around the middle, the ends take the rest.
-            counts = cv2.calcHist([cv2.LUT(plane, _CHROMA_BIN)], [0], None, [CHROMA_BINS], [0, CHROMA_BINS]).ravel()
-            self._counts += counts.astype(np.uint16).tobytes()
         self._recent.append(work)
-        self._quarter = quarter
         self._count += 1
+        self._waiting.append((work, chroma))
+        if len(self._waiting) == MEASURE_TOGETHER:
+            self._measure()
+
+    def _measure(self) -> None:
+        """Measure the frames that wait, from their work pictures."""
+        luma, fine = [], []
+        for work, chroma in self._waiting:
+            half = halve(work) if min(work.shape) > 1 else work
+            quarter = halve(half) if min(half.shape) > 1 else half
+            mean, deviation = cv2.meanStdDev(half)
+            detail = cv2.norm(cv2.Laplacian(half, cv2.CV_16S), cv2.NORM_L1) / half.size
+            change = peak = float("nan")
+            if self._quarter is not None:
+                difference = cv2.absdiff(self._quarter, quarter)
+                change, peak = cv2.norm(difference, cv2.NORM_L1) / quarter.size, cv2.minMaxLoc(difference)[1]
+            self._every_frame.extend((mean[0, 0], deviation[0, 0], detail, change, peak))
+            luma.append(cv2.calcHist([half], [0], None, [LUMA_BINS], [0, 256]))
+            self._thumbs += shrink(quarter, *THUMB).tobytes()
+            for plane in chroma:
+                self._thumbs += shrink(plane, *CHROMA_THUMB).tobytes()
+                fine.append(cv2.calcHist([plane], [0], None, [_FINE_BINS], [0, 256]))
+            self._quarter = quarter
+        count = len(self._waiting)
+        colours = np.add.reduceat(np.reshape(fine, (count, 2, _FINE_BINS)), _FIRST_OF_BIN, axis=2)
+        counts = np.concatenate([np.reshape(luma, (count, -1)), np.reshape(colours, (count, -1))], 1)
+        self._counts += counts.astype(np.uint16).tobytes()
+        self._waiting.clear()
 
     def finish(self) -> dict[str, np.ndarray]:
         """Return every signal: float32 `[n]`, `bars` float32 `[n 4]`, `thumb` uint8 `[n 504]`, `histogram` `[n 64]`."""
+        if self._waiting:
+            self._measure()
         found = dict(
             zip(EVERY_FRAME, np.array(self._every_frame, np.float32).reshape(-1, len(EVERY_FRAME)).T, strict=True)
         )
@@ -319,6 +336,9 @@ def bar_px(found: Planes) -> np.ndarray:
     """
     black, gain = (0.0, 1.0) if found.is_full_range else (16.0, 255 / 219)
     scale = 2.0 ** (8 - found.bits) * gain
+    edges = (found.luma[0], found.luma[-1], found.luma[:, 0], found.luma[:, -1])
+    if all(edge.mean() * scale - black * gain > BAR_LEVEL for edge in edges):
+        return np.zeros(4, np.float32)  # most frames: nothing but the edges is fetched from memory
     bars: list[float] = []
     for axis in (1, 0):
         means = cv2.reduce(found.luma, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() * scale - black * gain

@@ -30,7 +30,6 @@ LOOK_EVERY_S = 1.0
 COUNT_EVERY_S = 5.0
 NOBODY_S = 300.0
 GET_S = 60.0
-LEAVE_S = 10.0
 ANSWER_S = 5.0
 STORE_BYTES = 256 << 20  # of a cluster for one run: results are small, and content goes through the dataset's store
 ADDRESS = re.compile(r"(?:ray://)?(?:\[(?P<six>[^]]+)\]|(?P<host>[^:/]+)):(?P<port>\d{1,5})")
@@ -71,11 +70,10 @@ class RayRunner:
         self.close()
 
     def close(self) -> None:
-        """End what is running, wait a little for that, and leave the cluster."""
-        for promise in self._running:
-            ray.cancel(promise, force=True)
-        if self._running:
-            ray.wait(list(self._running), num_returns=len(self._running), timeout=LEAVE_S)
+        """Leave the cluster, which ends what it still runs for us.
+
+        Not by `ray.cancel`: a task that ends while it is cancelled takes the driver of Ray 2.60 down with it.
+        """
         self._running.clear()
         ray.shutdown()
 
@@ -132,6 +130,7 @@ def _join(address: str, workers: int) -> None:
     here: dict[str, Any] = {}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # as polite as the workers of a LocalRunner, not more
         num = workers or len(os.sched_getaffinity(0))
         here = {"num_cpus": num, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:

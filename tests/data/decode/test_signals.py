@@ -50,3 +50,49 @@ def test_the_camera_measures_a_slide(px):
     row = dict(zip(signals.MOTION, rows[0], strict=True))
     assert indices == [3] and row["pan"] == pytest.approx(px / 2000, rel=0.06 if px > 8 else 0.2, abs=0.00003)
     assert abs(row["tilt"]) < 0.0004 and abs(row["zoom"]) < 0.003 and row["follow"] > 0.9
+
+
+def film(count: int) -> list[signals.Planes]:
+    """Return frames of noise in colour."""
+    random = np.random.default_rng(count)
+    sizes = ((96, 160), (48, 80), (48, 80))
+    drawn = [[random.integers(0, 256, size, dtype=np.uint8) for size in sizes] for _ in range(count)]
+    return [signals.Planes(luma, (u, v), 8, False, 1, 0, False) for luma, u, v in drawn]
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 40])
+def test_how_many_frames_are_measured_together_changes_nothing(monkeypatch, count):
+    found = []
+    for together in (1, 16):
+        monkeypatch.setattr(signals, "MEASURE_TOGETHER", together)
+        frames = film(count)
+        measured = signals.Signals(frames[0], fps=24, motion_per_s=6, sharpness_per_s=1)
+        for frame in frames:
+            measured.add(frame)
+        found.append(measured.finish())
+    for name, values in found[0].items():
+        np.testing.assert_array_equal(values, found[1][name], err_msg=name)
+    assert len(found[0]["luma"]) == count
+
+
+def test_chroma_far_from_grey_falls_into_the_end_bins():
+    planes = [np.full((48, 80), level, np.uint8) for level in (0, 99, 100, 155, 156, 255)]
+    frames = [signals.Planes(np.full((96, 160), 90, np.uint8), (u, u), 8, False, 1, 0, False) for u in planes]
+    measured = signals.Signals(frames[0], fps=24, motion_per_s=6, sharpness_per_s=1)
+    for frame in frames:
+        measured.add(frame)
+    chroma = measured.finish()["histogram"][:, signals.LUMA_BINS :].reshape(-1, 2, signals.CHROMA_BINS)
+    assert chroma.argmax(axis=2).tolist() == [[0, 0], [0, 0], [1, 1], [14, 14], [15, 15], [15, 15]]
+
+
+@pytest.mark.parametrize("bars", [(0, 0, 0, 0), (12, 9, 0, 0), (0, 0, 7, 0), (0, 0, 0, 1), (5, 0, 0, 3)])
+def test_bars_are_counted_from_each_edge(bars):
+    top, bottom, left, right = bars
+    luma = np.full((72, 128), 16, np.uint8)
+    luma[top : 72 - bottom, left : 128 - right] = 120
+    assert signals.bar_px(signals.Planes(luma, None, 8, False, 1, 0, False)).tolist() == list(bars)
+
+
+def test_a_black_frame_has_no_bars_to_count():
+    black = signals.Planes(np.full((72, 128), 16, np.uint8), None, 8, False, 1, 0, False)
+    assert np.isnan(signals.bar_px(black)).all()

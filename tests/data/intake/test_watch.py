@@ -1,5 +1,10 @@
 """Tests of watching: only whole files are taken in, each once, from folders and buckets, until it is asked to stop."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import bucket_server
 import pytest
 import tiny
@@ -84,6 +89,59 @@ def test_a_bucket_gives_the_dataset_that_a_folder_gives(films, tmp_path, monkeyp
     curate(str(tmp_path / "data"), [str(films)], CONFIG, tiny.Serial())
     local = Dataset.open(tmp_path / "data")
     assert clips == {name: local.read_clip(name) for name in local.clips()["clip_id"].to_pylist()}
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import tiny
+from rushes.data.intake.watch import WatchConfig, grow
+from rushes.data.workers.pool import LocalRunner
+if __name__ == "__main__":
+    with LocalRunner(2, silent_s=60, memory_mb=4096) as runner:
+        watching = WatchConfig(every_s=0.05, settled_s=0.0)
+        grow(sys.argv[2], [sys.argv[3]], tiny.config("motion"), runner, watching=watching)
+"""
+
+
+def killed(place, source, script, *, num_sources):
+    """Watch from a process of its own, which is killed once so many films are done, packed or not."""
+    script.write_text(SCRIPT)
+    watcher = subprocess.Popen([sys.executable, script, str(Path(tiny.__file__).parent), place, source])
+    try:
+        deadline = time.monotonic() + 100
+        while num_done(place) < num_sources:
+            assert watcher.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        watcher.kill()
+        watcher.wait()
+
+
+def num_done(place):
+    if not (place / "dataset.json").exists():
+        return 0
+    return len(list((place / "work").rglob("*.json"))) + Dataset.open(place).sources().num_rows
+
+
+def test_a_watcher_that_is_killed_takes_each_film_in_once(tmp_path):
+    source, place, plain = (tmp_path / name for name in ("in", "data", "plain"))
+    tiny.films(source, 5)
+    for num_sources in (1, 3):
+        killed(place, source, tmp_path / "script.py", num_sources=num_sources)
+    assert num_done(place) >= 3
+    looks = Looks(lambda: None)
+    assert grow(str(place), [str(source)], CONFIG, tiny.Serial(), watching=fast(looks), should_stop=looks).is_whole
+    curate(str(plain), [str(source)], CONFIG, tiny.Serial())
+    assert Dataset.open(place).digest() == Dataset.open(plain).digest()
+    tiny.film(source / "late.mp4", 9)
+    killed(place, source, tmp_path / "script.py", num_sources=7)
+    looks = Looks(lambda: None)
+    grow(str(place), [str(source)], CONFIG, tiny.Serial(), watching=fast(looks), should_stop=looks)
+    curate(str(plain), [str(source)], CONFIG, tiny.Serial())
+    rows = Dataset.open(place).sources().to_pylist()
+    assert sorted(row["outcome"] for row in rows) == ["duplicate"] + ["ok"] * 6
+    assert len({row["uri"] for row in rows}) == 7 and Dataset.open(place).digest() == Dataset.open(plain).digest()
 
 
 def test_illegal_settings_are_refused():
