@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rushes.evaluate.prompts import lasting
 from rushes.models.autoencoder import LATENT_FPS, PAINTED_FPS, Autoencoder, lay_out, to_bytes, triples
-from rushes.models.oracle import ATTRIBUTES, HEIGHT, WIDTH, Oracle, reading_times
+from rushes.models.oracle import ATTRIBUTES, HEIGHT, WIDTH, Oracle, reading_times, shifted
 from rushes.nn import machine
 from rushes.world.render import render
 from rushes.world.scene import Scene
@@ -121,7 +121,10 @@ def read(oracle: Oracle, looks: Sequence[Look]) -> list[Reading]:
         times = torch.from_numpy(np.stack([reading_times(one.duration_s) for one in some])).float()
         durations = torch.tensor([one.duration_s for one in some])
         tokens = oracle.tokens(frames.to(place), times.to(place), durations.to(place))
-        sure = {a: logits.softmax(-1).max(-1) for a, logits in oracle.answer(tokens).items()}
+        sure = {
+            a: logits.softmax(-1).max(-1)
+            for a, logits in oracle.answer(tokens, shifted(frames.to(place), times.to(place))).items()
+        }
         features = tokens[:, : len(ATTRIBUTES)].flatten(1).cpu().numpy()
         for i in range(len(some)):
             readings.append(

@@ -24,6 +24,8 @@ from rushes.models import Family
 from rushes.models.oracle import Stage
 from rushes.nn import weights
 from rushes.nn.attention import GatedMLP, SelfAttention, join_heads, rms, split_heads, timestep_features
+from rushes.nn.shifts import WIDTH as SHIFT_WIDTH
+from rushes.nn.shifts import shifts
 
 HEIGHT, WIDTH = 90, 160
 NUM_FRAMES = 10
@@ -67,6 +69,7 @@ class CaptionerConfig:
     text_depth: int = 3
     length: int = 80
     embedding: int = 192
+    moves: int = 192
 
 
 class Pieces:
@@ -112,7 +115,8 @@ class Look:
     """What was seen of films: tokens `[b f d]` of whole frames, and per subject shape, colour and box `[b f 2 ...]`.
 
     A box is (row, column) of the middle in [-1, 1], half a side as a share of the frame's height, and a score in 0..1.
-    `shifts [b f d]` say how the picture moved since the frame before; `found [n 4 h w]` is what the search returned.
+    `shifts [b f d]` say how the picture moved since the frame before, `moved [b f-1 48]` as `rushes.nn.shifts` has it;
+    `found [n 4 h w]` is what the search returned.
     """
 
     whole: Tensor
@@ -120,6 +124,7 @@ class Look:
     colour: Tensor
     boxes: Tensor
     shifts: Tensor
+    moved: Tensor
     found: Tensor
 
 
@@ -284,6 +289,9 @@ class Captioner(nn.Module):
         self.colour = nn.Linear(32 * (config.close_px // 4) ** 2, config.colour_width)
         self.mark = nn.Conv2d(b, 12, 1)
         self.shift = nn.Linear(3 * 15 + 1, d)
+        self.drift = nn.Linear(SHIFT_WIDTH, d)
+        pairs = (NUM_FRAMES - 1) * SHIFT_WIDTH
+        self.move = nn.Sequential(nn.Linear(pairs, config.moves), nn.GELU(), nn.Linear(config.moves, d))
         self.worth = nn.Linear(config.shape_width, 1)
         self.track = nn.Linear(2 * config.shape_width + config.colour_width + 8, d)
         self.when = nn.Linear(96, d)
@@ -297,6 +305,8 @@ class Captioner(nn.Module):
         self.writer = Writer(config, value_sizes(self.labels), len(self.pieces.pieces))
         self.tower = TextTower(config)
         self.sharpness = nn.Parameter(torch.tensor(2.5))
+        for layer in (self.drift, self.move[2]):
+            nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
         nn.init.constant_(self.search[2].bias[:1], -3.0)  # type: ignore[index, arg-type]  # most cells hold no middle
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -324,6 +334,7 @@ class Captioner(nn.Module):
             colour=colour.unflatten(0, (b, f)),
             boxes=boxes,
             shifts=self._shifts(middle.unflatten(0, (b, f))),
+            moved=shifts(frames),
             found=found,
         )
 
@@ -393,16 +404,24 @@ class Captioner(nn.Module):
         span = torch.stack((times_s, times_s - duration_s[:, None] / 2, 3 * times_s / duration_s[:, None]), dim=-1)
         when = self.when(timestep_features(span, 32, 30.0).flatten(2).to(shape.dtype))
         tracks = self.track(seen) + self.sides + when[:, :, None]
-        frames = look.whole + look.shifts + when
+        moved = look.moved.to(shape.dtype)
+        frames = look.whole + look.shifts + F.pad(self.drift(moved), (0, 0, 1, 0)) + when
         means = (look.whole.mean(1), look.shifts.mean(1), tracks[:, :, 0].mean(1) - tracks[:, :, 1].mean(1))
         common = torch.stack((*means, tracks[:, :, 0].mean(1), tracks[:, :, 1].mean(1)), dim=1)
         tokens = torch.cat((self.ask.expand(b, -1, -1), frames, tracks.flatten(1, 2)), dim=1)
         for block in self.blocks:
             tokens = block(tokens)
         # What the frames have in common goes straight to the answers: it is learned many times sooner.
-        asked = rms(tokens[:, : len(_QUERIES)] + common)
+        asked = rms(tokens[:, : len(_QUERIES)] + common + self._moves(moved))
         worth = (self.worth(rms(shape)) - 6 * (1 - score)).softmax(1)
         return self._answer(asked, rms((worth * shape).sum(1)), rms((worth * look.colour).sum(1)))
+
+    def _moves(self, moved: Tensor) -> Tensor:
+        """What the shifts `[b f-1 48]` of a film, not of stills, add to the camera's question alone: `[b 5 d]`."""
+        if moved.shape[1] != NUM_FRAMES - 1:
+            return moved.new_zeros(len(moved), len(_QUERIES), self.config.width)
+        place = _QUERIES.index("camera")
+        return F.pad(self.move(moved.flatten(1))[:, None], (0, 0, place, len(_QUERIES) - place - 1))
 
     def _answer(self, asked: Tensor, shape: Tensor, colour: Tensor) -> Thought:
         film, camera, relation, *subjects = asked.unbind(1)
@@ -574,6 +593,7 @@ def in_order(look: Look, order: Tensor) -> Look:
         colour=pick_up(look.colour),
         boxes=pick_up(look.boxes),
         shifts=look.shifts,
+        moved=look.moved,
         found=look.found,
     )
 

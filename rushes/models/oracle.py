@@ -21,12 +21,14 @@ from rushes.config import from_dict
 from rushes.models import Family
 from rushes.nn import weights
 from rushes.nn.attention import GatedMLP, SelfAttention, rms, timestep_features
+from rushes.nn.shifts import WIDTH as SHIFT_WIDTH
+from rushes.nn.shifts import shifts
 
 NUM_FRAMES = 12
 NUM_SLOW = 4
 HEIGHT, WIDTH = 90, 160
 ATTRIBUTES = ("kind", "colour", "size", "place", "time", "weather", "motion", "direction", "camera")
-STATIC = ATTRIBUTES[:6]
+STATIC, MOVING = ATTRIBUTES[:6], ATTRIBUTES[6:]
 
 
 def reading_times(duration_s: float) -> np.ndarray:
@@ -42,7 +44,10 @@ def reading_times(duration_s: float) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OracleConfig:
-    """`labels` are the words of each of the nine attributes, joined by `|`, in the order of ATTRIBUTES."""
+    """`labels` are the words of each of the nine attributes, joined by `|`, in the order of ATTRIBUTES.
+
+    `moves` is how wide the layers are that read MOVING off the picture's shifts as well; 0 for none.
+    """
 
     labels: tuple[str, ...] = ()
     widths: tuple[int, ...] = (16, 32, 64)
@@ -52,6 +57,7 @@ class OracleConfig:
     width: int = 192
     depth: int = 2
     heads: int = 4
+    moves: int = 0
 
 
 class Stage(nn.Module):
@@ -87,6 +93,19 @@ class OracleBlock(nn.Module):
         return x + self.mlp(rms(x))
 
 
+class Told(nn.Module):
+    """What shifts and an attribute's token together say of it; nothing at first."""
+
+    def __init__(self, config: OracleConfig, num_labels: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(config.moves + config.width, config.moves)
+        self.out = nn.Linear(config.moves, num_labels)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.gelu(self.inner(x)))
+
+
 class Oracle(nn.Module):
     """`forward(frames, times_s, duration_s) -> {attribute: logits [b labels]}`."""
 
@@ -107,6 +126,10 @@ class Oracle(nn.Module):
         self.ask = nn.Parameter(torch.randn(len(ATTRIBUTES), config.width) * 0.5)
         self.blocks = nn.ModuleList(OracleBlock(config) for _ in range(config.depth))
         self.answers = nn.ModuleDict({a: nn.Linear(config.width, len(words)) for a, words in self.labels.items()})
+        if config.moves:
+            pairs = (NUM_FRAMES - 1) * (SHIFT_WIDTH + 1)
+            self.moves = nn.Sequential(nn.Linear(pairs, config.moves), nn.GELU())
+            self.told = nn.ModuleDict({a: Told(config, len(self.labels[a])) for a in MOVING})
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
@@ -155,11 +178,6 @@ class Oracle(nn.Module):
         seen = self.close_stages(F.relu(self.close_stem(square.contiguous(memory_format=torch.channels_last))))
         return self.recognise(F.relu(_normal(seen)).flatten(1))
 
-    def tokens(self, frames: Tensor, times_s: Tensor, duration_s: Tensor) -> Tensor:
-        """What the answers are read from, `[b 9+f d]`: a token per attribute, then one per frame."""
-        seen, _ = self.see(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        return self.think(seen.view(*frames.shape[:2], -1), times_s, duration_s)
-
     def think(self, seen: Tensor, times_s: Tensor, duration_s: Tensor) -> Tensor:
         """Return the tokens of films whose frames look like `seen [b f d]`."""
         b = len(seen)
@@ -172,13 +190,23 @@ class Oracle(nn.Module):
         asked, read = tokens[:, : len(ATTRIBUTES)], tokens[:, len(ATTRIBUTES) :]
         return rms(torch.cat((asked + seen.mean(1, keepdim=True), read), dim=1))
 
-    def answer(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Return the logits `[b labels]` of each attribute from what `tokens` returned."""
-        return {a: layer(tokens[:, i]) for i, (a, layer) in enumerate(self.answers.items())}
+    def answer(self, tokens: Tensor, moved: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the logits `[b labels]` of each attribute from what `think` and `shifted` returned."""
+        logits = {a: layer(tokens[:, i]) for i, (a, layer) in enumerate(self.answers.items())}
+        if moved is None or not self.config.moves:
+            return logits
+        moves = self.moves(moved.to(tokens.dtype))
+        both = {a: torch.cat((tokens[:, ATTRIBUTES.index(a)], moves), dim=-1) for a in MOVING}
+        return logits | {a: logits[a] + self.told[a](x) for a, x in both.items()}
+
+    def tokens(self, frames: Tensor, times_s: Tensor, duration_s: Tensor) -> Tensor:
+        """What the answers are read from, `[b 9+f d]`: a token per attribute, then one per frame."""
+        seen, _ = self.see(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        return self.think(seen.view(*frames.shape[:2], -1), times_s, duration_s)
 
     def forward(self, frames: Tensor, times_s: Tensor, duration_s: Tensor) -> dict[str, Tensor]:
         """Read films: `frames [b f 3 H W]` in [-1, 1], `times_s [b f]`, `duration_s [b]`."""
-        return self.answer(self.tokens(frames, times_s, duration_s))
+        return self.answer(self.tokens(frames, times_s, duration_s), shifted(frames, times_s))
 
     @torch.inference_mode()
     def read(self, frames: Tensor, duration_s: float) -> dict[str, str]:
@@ -186,6 +214,14 @@ class Oracle(nn.Module):
         times = torch.from_numpy(reading_times(duration_s)).float()[None]
         logits = self(frames[None], times, torch.tensor([duration_s]))
         return {a: self.labels[a][int(x.argmax())] for a, x in logits.items()}
+
+
+def shifted(frames: Tensor, times_s: Tensor) -> Tensor:
+    """Return how films `[b f 3 H W]` shift from each frame to the next in time, and the seconds between, `[b p*49]`."""
+    order = times_s.argsort(dim=1, stable=True)
+    rows = torch.arange(len(frames), device=frames.device)[:, None]
+    lapse = times_s.gather(1, order).diff(dim=1)[..., None]
+    return torch.cat((shifts(frames[rows, order]), lapse), dim=-1).flatten(1)
 
 
 def tiny() -> OracleConfig:

@@ -68,8 +68,8 @@ def read_config(folder: Path, *, family: str) -> dict[str, Any]:
     return record
 
 
-def load(model: nn.Module, folder: Path, *, family: str) -> nn.Module:
-    """Fill `model` from `folder`, in float32, ready for inference.
+def load(model: nn.Module, folder: Path, *, family: str, missing: tuple[str, ...] = ()) -> nn.Module:
+    """Fill `model` from `folder`, in float32, ready for inference; weights that begin with `missing` may be absent.
 
     Raises:
         WeightsError: missing, truncated or foreign weights; both hashes are named.
@@ -85,7 +85,8 @@ def load(model: nn.Module, folder: Path, *, family: str) -> nn.Module:
         )
     try:
         tensors = load_file(path)
-        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        fresh = {n: x for n, x in model.state_dict().items() if n.startswith(missing) and n not in tensors}
+        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()} | fresh)
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(f"{path} (SHA-256 {found[:16]}…) does not fit: {str(error).splitlines()[0]}") from None
     return model.eval().requires_grad_(False)

@@ -87,7 +87,7 @@ class DescribeObjective:
         labels = tuple("|".join(LABELS[a]) for a in FIELDS)
         self.model: nn.Module = Captioner(replace(config.model, labels=labels, words=every_word()))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="captioner")
+            weights.load(self.model, Path(config.run.init), family="captioner", missing=("drift.", "move."))
             self.model.train().requires_grad_(True)
         elif config.eye:
             take_eye(self.model, Path(config.eye))

@@ -15,7 +15,17 @@ from torch import Tensor, nn
 from rushes import config as configs
 from rushes.data.banks import bank as banks
 from rushes.data.banks.world_rows import FrameRows
-from rushes.models.oracle import ATTRIBUTES, HEIGHT, NUM_FRAMES, STATIC, WIDTH, Oracle, OracleConfig, reading_times
+from rushes.models.oracle import (
+    ATTRIBUTES,
+    HEIGHT,
+    NUM_FRAMES,
+    STATIC,
+    WIDTH,
+    Oracle,
+    OracleConfig,
+    reading_times,
+    shifted,
+)
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
@@ -40,7 +50,10 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadConfig:
-    """The first `still_share` of the steps reads two frames of each of `still_batch` films, the rest all twelve."""
+    """The first `still_share` of the steps reads two frames of each of `still_batch` films, the rest all twelve.
+
+    `only_moves` trains what reads the picture's shifts and leaves the rest as it is in `run.init`.
+    """
 
     run: RunConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -50,6 +63,7 @@ class ReadConfig:
     batch: int = 10
     still_batch: int = 48
     still_share: float = 0.5
+    only_moves: bool = False
     blur: float = 0.3
     banks: str = "runs/banks"
     workers: int = 2
@@ -66,8 +80,11 @@ class ReadObjective:
         labels = tuple("|".join(LABELS[a]) for a in ATTRIBUTES)
         self.model: nn.Module = Oracle(replace(config.model, labels=labels))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="oracle")
-            self.model.train().requires_grad_(True)
+            weights.load(self.model, Path(config.run.init), family="oracle", missing=("moves.", "told."))
+            self.model.train().requires_grad_(not config.only_moves)
+        for name, weight in self.model.named_parameters():
+            if name.startswith(("moves.", "told.")):
+                weight.requires_grad_(True)
         self.bank: banks.Bank | None = None
         self.held_out: banks.Bank | None = None
 
@@ -104,8 +121,10 @@ class ReadObjective:
         pictures = _spoil(frames, random, c.blur)
         assert isinstance(model, Oracle)
         flat = pictures.flatten(0, 1).to(next(model.parameters()).dtype).contiguous(memory_format=torch.channels_last)
-        seen, sought = model.see(flat)
-        logits = model.answer(model.think(seen.unflatten(0, pictures.shape[:2]), times, durations))
+        with torch.set_grad_enabled(not c.only_moves):
+            seen, sought = model.see(flat)
+            tokens = model.think(seen.unflatten(0, pictures.shape[:2]), times, durations)
+        logits = model.answer(tokens, None if stills else shifted(pictures, times))
         where = _where(self.bank, indices, times.cpu().numpy(), *sought.shape[1:]).to(sought.device)
         astray = -(where * sought.clamp(min=1e-8).log()).sum((1, 2))
         losses = {
