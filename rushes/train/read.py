@@ -50,10 +50,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadConfig:
-    """The first `still_share` of the steps reads two frames of each of `still_batch` films, the rest all twelve.
-
-    `only_moves` trains what reads the picture's shifts and leaves the rest as it is in `run.init`.
-    """
+    """The first `still_share` of the steps reads two frames of each of `still_batch` films, the rest all twelve."""
 
     run: RunConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -63,7 +60,6 @@ class ReadConfig:
     batch: int = 10
     still_batch: int = 48
     still_share: float = 0.5
-    only_moves: bool = False
     blur: float = 0.3
     banks: str = "runs/banks"
     workers: int = 2
@@ -81,10 +77,7 @@ class ReadObjective:
         self.model: nn.Module = Oracle(replace(config.model, labels=labels))
         if config.run.init:
             weights.load(self.model, Path(config.run.init), family="oracle", missing=("moves.", "told."))
-            self.model.train().requires_grad_(not config.only_moves)
-        for name, weight in self.model.named_parameters():
-            if name.startswith(("moves.", "told.")):
-                weight.requires_grad_(True)
+            self.model.train().requires_grad_(True)
         self.bank: banks.Bank | None = None
         self.held_out: banks.Bank | None = None
 
@@ -113,17 +106,16 @@ class ReadObjective:
         c, stills = self.config, self._reads_stills(step)
         random = generator(c.run.seed, step, device=ceiling.device())
         indices = banks.order(len(self.bank), self.num_samples(step), c.run.seed + stills, step)
-        frames, times, durations, labels = _batch(self.bank, indices)
+        frames, times, durations, labels = batch_of(self.bank, indices)
         if stills:
             keys = torch.rand(len(indices), NUM_FRAMES, generator=random, device=random.device)
             picks, rows = keys.argsort(1)[:, :2], torch.arange(len(indices), device=random.device)[:, None]
             frames, times = frames[rows, picks], times[rows, picks]
-        pictures = _spoil(frames, random, c.blur)
+        pictures = spoil(frames, random, c.blur)
         assert isinstance(model, Oracle)
         flat = pictures.flatten(0, 1).to(next(model.parameters()).dtype).contiguous(memory_format=torch.channels_last)
-        with torch.set_grad_enabled(not c.only_moves):
-            seen, sought = model.see(flat)
-            tokens = model.think(seen.unflatten(0, pictures.shape[:2]), times, durations)
+        seen, sought = model.see(flat)
+        tokens = model.think(seen.unflatten(0, pictures.shape[:2]), times, durations)
         logits = model.answer(tokens, None if stills else shifted(pictures, times))
         where = _where(self.bank, indices, times.cpu().numpy(), *sought.shape[1:]).to(sought.device)
         astray = -(where * sought.clamp(min=1e-8).log()).sum((1, 2))
@@ -141,7 +133,7 @@ class ReadObjective:
         assert self.held_out is not None
         right: dict[str, list[Tensor]] = {a: [] for a in ATTRIBUTES}
         for start in range(0, len(self.held_out), 32):
-            frames, times, durations, labels = _batch(self.held_out, np.arange(start, start + 32))
+            frames, times, durations, labels = batch_of(self.held_out, np.arange(start, start + 32))
             logits = model(frames.float() / 127.5 - 1, times, durations)
             for a in ATTRIBUTES:
                 right[a].append((logits[a].argmax(1) == labels[a]).float())
@@ -158,7 +150,7 @@ def labels_of(scene: dict[str, Any]) -> dict[str, int]:
     return {a: LABELS[a].index(words[a]) for a in ATTRIBUTES}
 
 
-def _batch(bank: banks.Bank, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+def batch_of(bank: banks.Bank, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
     """Return frames uint8 `[b 12 3 H W]`, times `[b 12]`, durations `[b]` and labels `[b]` by attribute."""
     place = ceiling.device()
     frames = torch.from_numpy(bank.take("frames", indices)).to(place).permute(0, 1, 4, 2, 3)
@@ -181,7 +173,7 @@ def _where(bank: banks.Bank, indices: np.ndarray, times_s: np.ndarray, rows: int
     return covered / total.clamp(min=1e-6) * (total > 0.2)
 
 
-def _spoil(frames: Tensor, random: torch.Generator, blur: float) -> Tensor:
+def spoil(frames: Tensor, random: torch.Generator, blur: float) -> Tensor:
     """Return frames in [-1, 1]; a share `blur` of the batches is downscaled and noisy, all are shifted a few pixels."""
     b, f, _, h, w = frames.shape
     x = frames.flatten(0, 1).float() / 127.5 - 1

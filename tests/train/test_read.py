@@ -11,7 +11,7 @@ from rushes.data.banks.bank import Bank
 from rushes.data.banks.world_rows import FrameRows
 from rushes.models.oracle import ATTRIBUTES, STATIC, Oracle, OracleConfig
 from rushes.train.presets.film import ONE_SUBJECT
-from rushes.train.read import LABELS, ReadConfig, ReadObjective, _spoil, labels_of
+from rushes.train.read import LABELS, ReadConfig, ReadObjective, labels_of, spoil
 from rushes.train.trainer import RunConfig
 from rushes.world.scene import Scene, Subject, to_dict
 
@@ -82,10 +82,10 @@ def test_spoiled_frames_stay_pictures_of_the_same_thing() -> None:
     frames = torch.zeros(1, 2, 3, 36, 64, dtype=torch.uint8)
     frames[..., 20:, :] = 255
     for seed in range(6):
-        found = _spoil(frames, torch.Generator().manual_seed(seed), blur=0.5)
+        found = spoil(frames, torch.Generator().manual_seed(seed), blur=0.5)
         assert found.shape == frames.shape and found.abs().max() < 1.6
         assert found[..., :12, :].mean() < -0.8 and found[..., 28:, :].mean() > 0.8
-    same = [_spoil(frames, torch.Generator().manual_seed(0), blur=0.5) for _ in range(2)]
+    same = [spoil(frames, torch.Generator().manual_seed(0), blur=0.5) for _ in range(2)]
     assert torch.equal(*same)
 
 
