@@ -32,9 +32,10 @@ from rushes.evaluate import prompts
 from rushes.evaluate.films import Latents, request_for
 from rushes.evaluate.metrics import prompt_fidelity
 from rushes.evaluate.oracle import look, read
-from rushes.generate import Generator, plan
+from rushes.generate import Generator
 from rushes.models.oracle import Oracle
 from rushes.models.transformer import TransformerConfig
+from rushes.tiers import plan
 from rushes.train.finetune import FinetuneConfig, WindowConfig
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.trainer import Progress, RunConfig, Trainer

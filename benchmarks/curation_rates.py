@@ -299,15 +299,15 @@ def duplicates() -> list[Row]:
     found = []
     for num in NUM_HASHES:
         some = candidates(num)
-        seconds = spent(lambda some=some: dedup.duplicates(some), 1)  # type: ignore[misc]
-        peak = peak_bytes(lambda some=some: dedup.duplicates(some)) if num <= NUM_HASHES[-2] else 0  # type: ignore[misc]
-        twins = dedup.duplicates(some) if num == NUM_HASHES[0] else {}
+        seconds = spent(lambda some=some: dedup.duplicates(*some), 1)  # type: ignore[misc]
+        peak = peak_bytes(lambda some=some: dedup.duplicates(*some)) if num <= NUM_HASHES[-2] else 0  # type: ignore[misc]
+        twins = dedup.duplicates(*some) if num == NUM_HASHES[0] else {}
         found.append({"num": num, "s_per_clip": seconds / num, "bytes_per_clip": peak / num, "found": len(twins)})
     return found
 
 
-def candidates(num: int) -> list[dedup.Candidate]:
-    """Return clips whose pictures have the spectrum of photographs (amplitude 1/f) and random phases."""
+def candidates(num: int) -> tuple[list[dedup.Candidate], np.ndarray]:
+    """Return clips and their hashes, whose pictures have the spectrum of photographs (amplitude 1/f) and random phases."""
     random = np.random.default_rng(num)
     v, u = np.meshgrid(np.fft.fftfreq(27), np.fft.rfftfreq(48), indexing="ij")
     fall = 1 / np.maximum(np.hypot(u, v), 1 / 48)
@@ -322,7 +322,7 @@ def candidates(num: int) -> list[dedup.Candidate]:
     means = 110 + place + moved
     means = np.concatenate([means, means[: num - first] + random.normal(scale=3, size=(num - first, 3, 27, 48))])
     hashes = np.clip(means, 0, 255).astype(np.uint8)
-    return [dedup.Candidate(id=f"{i:08d}", hash=h.tobytes(), num_pixels=1, duration_s=5) for i, h in enumerate(hashes)]
+    return [dedup.Candidate(id=f"{i:08d}", num_pixels=1, duration_s=5) for i in range(num)], hashes
 
 
 def many(table: pa.Table, num: int) -> pa.Table:

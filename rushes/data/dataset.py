@@ -196,9 +196,12 @@ class Dataset:
 
     def current_rows(self) -> dict[str, pa.Table]:
         """Return the rows of every stage that the preset names and that has measured clips, by stage."""
+        return {stage: self.rows(stage, version) for stage, version in self._current_versions().items()}
+
+    def _current_versions(self) -> dict[str, str]:
         known = self.stages()
         return {
-            stage: self.rows(stage, version)
+            stage: version
             for stage in self.config.stages
             if stage in known and (version := self._version(stage, known[stage])) in known[stage]
         }
@@ -212,7 +215,7 @@ class Dataset:
                 version = self._version(stage, known[stage])
                 used += self.ledger.paths(f"stages/{stage}@{version}/{self.cutting}/")
         content = [(path, self.ledger.entries[path].sha256) for path in used]
-        chosen = [list(self.config.select.cuts), configs.to_dict(self.config.select)]  # the order of cuts matters
+        chosen = [list(self.config.select.cuts), settings.plain(self.config.select)]  # the order of cuts matters
         return f"selection/{settings.key([chosen, content])}.parquet"
 
     def selection(self) -> pa.Table:
@@ -228,15 +231,18 @@ class Dataset:
 
     def select(self) -> pa.Table:
         """Work the selection out from the rows."""
-        rows = self.current_rows()
+        versions = self._current_versions()
+        hashed = versions.pop("hash", None)  # large, and of no use to cuts
+        rows = {stage: self.rows(stage, version) for stage, version in versions.items()}
         clips, sources = self.clips(), self.sources()
         table = select.measured(clips, self._with_empty(rows), sources)
-        return select.select(
-            table,
-            self.config.select,
-            duplicates=select.duplicates_among(clips, rows, self.config.select),
-            embeddings=select.embeddings_of(rows, self.config.select.embedding),
-        )
+        vectors = select.embeddings_of(rows, self.config.select.embedding)
+        twins = None
+        if hashed is not None:
+            paths = self.ledger.paths(f"stages/hash@{hashed}/{self.cutting}/")
+            parts = (self.ledger.table(path, ["clip_id", "means"]) for path in paths)
+            twins = select.duplicates_among(clips, parts, vectors, self.config.select.dedup)
+        return select.select(table, self.config.select, duplicates=twins, embeddings=vectors)
 
     def _with_empty(self, rows: dict[str, pa.Table]) -> dict[str, pa.Table]:
         """Return the rows, with an empty table for each stage that has measured nothing yet: its columns are known."""

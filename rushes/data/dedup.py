@@ -3,7 +3,8 @@
 Clips that might be alike meet in buckets of a few sign bits of their hashes; those that meet are compared in full. The
 number of comparisons grows with the number of clips, not with its square.
 
-Cost: 48 keys of 8 bytes a clip to sort, a few comparisons a clip of about 1 ms. Of 600 million clips the keys take
+Cost: 48 keys of 8 bytes a clip to sort, a third of them at a time, and a few comparisons a clip of about 1 ms; the
+hashes themselves are read from where they lie, some hundreds at once. Of 600 million clips the keys take
 230 GB and are sorted in parts by their first bits, the hashes (3.9 kB each) 2.3 TB, a thousandth of the footage.
 """
 
@@ -59,47 +60,51 @@ class DedupConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A clip as duplicates are sought among: its id, its hash, and what makes it worth keeping."""
+    """A clip as duplicates are sought among: its id, and what makes it worth keeping."""
 
     id: str
-    hash: bytes
     num_pixels: int
     duration_s: float
 
 
 def duplicates(
-    candidates: Sequence[Candidate], *, embeddings: np.ndarray | None = None, config: DedupConfig | None = None
+    candidates: Sequence[Candidate],
+    means: np.ndarray,
+    *,
+    embeddings: np.ndarray | None = None,
+    config: DedupConfig | None = None,
 ) -> dict[str, tuple[str, float]]:
     """Return, for each clip that repeats another, the clip that is kept in its place and their similarity.
 
     Of clips that are alike the one with the most pixels is kept, then the longest, then the first by id; the order of
     `candidates` does not matter. What a clip repeats is always kept itself, and alike without a clip in between.
-    `embeddings` is float `[n d]`, a row of NaN where there is none.
+    `means` are their hashes, uint8 `[n 3 27 48]`; they may lie in a mapped file, for only blocks of them are read at
+    once. `embeddings` is float `[n d]`, a row of NaN where there is none.
 
     Raises:
-        InputError: a hash is none, or the embeddings are not one row per clip.
+        InputError: the hashes or the embeddings are not one row per clip.
     """
     config = config or DedupConfig()
-    if embeddings is not None and len(embeddings) != len(candidates):
-        raise InputError(f"there are {len(embeddings)} embeddings for {len(candidates)} clips; one each is legal")
-    rank = sorted(range(len(candidates)), key=lambda i: _worth(candidates[i]))
+    for name, found in (("hashes", means), ("embeddings", embeddings)):
+        if found is not None and len(found) != len(candidates):
+            raise InputError(f"there are {len(found)} {name} for {len(candidates)} clips; one each is legal")
+    rank = np.array(sorted(range(len(candidates)), key=lambda i: _worth(candidates[i])), np.int64)
     best_first = [candidates[i] for i in rank]
-    means = hashes.unpack([candidate.hash for candidate in best_first])
     vectors = None if embeddings is None else _unit(np.asarray(embeddings, np.float32)[rank])
-    found: dict[str, tuple[str, float]] = {}
+    twins: dict[str, tuple[str, float]] = {}
     dropped = np.zeros(len(best_first), bool)
     # By the worse clip of a pair: whether the better one is kept is then known.
-    for pairs in _blocks(meetings(means, config)):
+    for pairs in _blocks(meetings(means, config, rank)):
         pairs = pairs[~dropped[pairs[:, 0]]]
-        values = similarity(means[pairs[:, 0]], means[pairs[:, 1]])
+        values = similarity(means[rank[pairs[:, 0]]], means[rank[pairs[:, 1]]])
         for (better, worse), value in zip(pairs.tolist(), values.tolist(), strict=True):
             if dropped[better] or not _is_same(better, worse, value, vectors, config):
                 continue
-            old = found.get(best_first[worse].id)
+            old = twins.get(best_first[worse].id)
             if old is None or value > old[1]:
-                found[best_first[worse].id] = (best_first[better].id, value)
+                twins[best_first[worse].id] = (best_first[better].id, value)
             dropped[worse] = True
-    return found
+    return twins
 
 
 def _worth(candidate: Candidate) -> tuple[int, float, str]:
@@ -125,16 +130,18 @@ def _blocks(pairs: np.ndarray) -> Iterator[np.ndarray]:
         start = end
 
 
-def meetings(means: np.ndarray, config: DedupConfig) -> np.ndarray:
-    """Return the pairs of clips that share a bucket, int64 `[m 2]`, the better (lower) index first; by the worse.
+def meetings(means: np.ndarray, config: DedupConfig, rank: np.ndarray | None = None) -> np.ndarray:
+    """Return the pairs of clips that share a bucket, int64 `[m 2]`, the better (lower) place first; by the worse.
 
-    `means` are hashes, uint8 `[n 3 27 48]`, the clip most worth keeping first.
+    `means` are hashes, uint8 `[n 3 27 48]`; `rank` (int64 `[n]`) names them, the clip most worth keeping first. Without
+    it they lie in that order.
     """
     num = len(means)
     bits = config.key_bits or max(LEAST_BITS, SPARE_BITS + int(np.ceil(np.log2(max(2, num)))))
     met: list[np.ndarray] = [np.zeros(0, np.int64)]
     for picture in range(hashes.NUM_MEANS):
         keys = bucket_keys(means[:, picture], bits)
+        keys = keys if rank is None else keys[rank]
         owner = np.repeat(np.arange(num), keys.shape[1])
         order = np.lexsort((owner, keys.ravel()))
         key, owner = keys.ravel()[order], owner[order]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -52,6 +53,7 @@ class Ledger:
     store: Store
     entries: dict[str, Entry] = field(default_factory=dict)
     num_commits: int = 0
+    _num_files: Counter[str] = field(default_factory=Counter)  # by folder: millions of keys are not looked through
 
     @classmethod
     def open(cls, store: Store) -> Ledger:
@@ -61,14 +63,14 @@ class Ledger:
             RushesError: a manifest is damaged.
         """
         ledger = cls(store)
-        for key in store.list(MANIFEST):
+        for key in sorted(store.list(MANIFEST), key=by_number):
             try:
                 lines = [json.loads(line) for line in store.get(key).splitlines()]
                 for line in lines:
                     if line.get("removed"):
-                        ledger.entries.pop(line["path"], None)
+                        ledger._forget(line["path"])
                     else:
-                        ledger.entries[line["path"]] = Entry(**line)
+                        ledger._keep(Entry(**line))
                 ledger.num_commits = int(key.removeprefix(MANIFEST).removesuffix(".jsonl"))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise RushesError(f"{key} of the dataset is damaged ({error})") from None
@@ -93,14 +95,27 @@ class Ledger:
         text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
         self.num_commits += 1
         self.store.create(f"{MANIFEST}{self.num_commits:08d}.jsonl", text.encode())
-        self.entries.update({entry.path: entry for entry in added})
+        for entry in added:
+            self._keep(entry)
         for path in removed:
-            self.entries.pop(path, None)
+            self._forget(path)
             self.store.delete(path)
 
+    def _keep(self, entry: Entry) -> None:
+        self._num_files[_folder(entry.path)] += entry.path not in self.entries
+        self.entries[entry.path] = entry
+
+    def _forget(self, path: str) -> None:
+        self._num_files[_folder(path)] -= path in self.entries
+        self.entries.pop(path, None)
+
+    def num_files(self, folder: str) -> int:
+        """Return how many committed files lie in `folder` itself, which ends without a slash."""
+        return self._num_files[folder]
+
     def paths(self, prefix: str) -> list[str]:
-        """Return the committed keys that begin with `prefix`, sorted."""
-        return sorted(path for path in self.entries if path.startswith(prefix))
+        """Return the committed keys that begin with `prefix`, sorted; those of one folder by their numbers."""
+        return sorted((path for path in self.entries if path.startswith(prefix)), key=by_number)
 
     def table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a committed Parquet file.
@@ -137,6 +152,15 @@ class Ledger:
                 self.store.delete(key)
                 count += 1
         return count
+
+
+def by_number(path: str) -> tuple[int, str]:
+    """Return what sorts keys that differ in one padded number, however far it has outgrown its padding."""
+    return len(path), path
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def to_parquet(table: pa.Table) -> bytes:

@@ -15,17 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
+import av
+import av.error
 import numpy as np
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 from rushes.data import buckets as shapes
 from rushes.data.buckets import BucketConfig
 from rushes.data.dataset import Dataset
 from rushes.errors import InputError
 from rushes.media import decode
+from rushes.media.probe import open_film
 
 _ROUNDS = 6
 _PREFETCH = 2  # batches under way per worker
+_SKIPPING = ("h264", "hevc")  # decoders that heed `skip_frame` packet by packet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,38 +193,59 @@ def _make(dataset: Dataset, config: LoaderConfig, order: Order, rows: Sequence[d
 def read_frames(mp4: bytes, bucket: BucketConfig) -> np.ndarray:
     """Return the middle of a clip in a bucket's shape, uint8 RGB `[t h w 3]`: nearest frames in time, centred crop.
 
+    Only what the window stands on is decoded: from the keyframe before it to its last frame.
+
     Raises:
         InputError: the clip is damaged.
     """
+    reformatter, taken = VideoReformatter(), []
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
         file.write(mp4)
         file.flush()
-        found = decode.probe(Path(file.name))
-        duration_s = found.num_frames / float(found.fps)
-        start_s = max(0.0, (duration_s - bucket.duration_s) / 2)
-        wanted = ((start_s + (np.arange(bucket.frames) + 0.5) / bucket.fps) * float(found.fps) + 1e-6).astype(np.int64)
-        wanted = np.minimum(wanted, found.num_frames - 1)
-        scale = max(bucket.height / found.height, bucket.width / found.width)
-        size = tuple(max(least, round(side * scale)) for side, least in _sides(found, bucket))
-        frames = []
-        for index, frame in enumerate(decode.frames(Path(file.name))):
-            repeats = int(np.count_nonzero(wanted == index))
-            if repeats:
-                frames += [_fitted(frame, (size[0], size[1]), bucket)] * repeats
-            if len(frames) == bucket.frames:
-                break
-    frames += frames[-1:] * (bucket.frames - len(frames))
-    return np.stack(frames)
+        with open_film(Path(file.name)) as (container, stream):
+            stream.thread_type = "NONE"  # batches are made side by side already
+            try:
+                packets = [packet for packet in container.demux(stream) if packet.size]
+                due = _due(packets, float(stream.average_rate or 0), bucket)
+                for frame in _decoded(stream, packets, due):
+                    repeats = int(np.searchsorted(due, frame.pts, side="right")) - len(taken)
+                    if repeats > 0:
+                        taken += [_fitted(frame, reformatter, bucket)] * repeats
+            except av.error.FFmpegError as error:
+                raise InputError(f"a clip is damaged after {len(taken)} of its frames ({error.strerror})") from None
+    if not taken:
+        raise InputError("a clip holds none of the frames that it should")
+    return np.stack(taken + taken[-1:] * (bucket.frames - len(taken)))
 
 
-def _sides(found: Any, bucket: BucketConfig) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (found.height, bucket.height), (found.width, bucket.width)
+def _due(packets: Sequence[av.Packet], fps: float, bucket: BucketConfig) -> np.ndarray:
+    """Return the timestamps of the frames that a batch shows, int64 `[t]`, never falling."""
+    shown = np.sort([packet.pts for packet in packets if not packet.is_discard])
+    if not len(shown) or not fps:
+        raise InputError("a clip holds no frames")
+    start_s = max(0.0, (len(shown) / fps - bucket.duration_s) / 2)
+    wanted = ((start_s + (np.arange(bucket.frames) + 0.5) / bucket.fps) * fps + 1e-6).astype(np.int64)
+    return shown[np.minimum(wanted, len(shown) - 1)]
 
 
-def _fitted(frame: np.ndarray, size: tuple[int, int], bucket: BucketConfig) -> np.ndarray:
-    height, width = size
-    if frame.shape[:2] != size:
-        shrinks = height < frame.shape[0]
-        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+def _decoded(stream: VideoStream, packets: Sequence[av.Packet], due: np.ndarray) -> Iterator[av.VideoFrame]:
+    """Yield the frames that are due, with others around them, in the order in which they are shown."""
+    wanted = set(due.tolist())
+    begin = max((i for i, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= due[0]), default=0)
+    end = max(i for i, packet in enumerate(packets) if packet.pts in wanted) + 1
+    context = stream.codec_context
+    for packet in packets[begin:end]:
+        if context.name in _SKIPPING:
+            context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+        yield from context.decode(packet)
+    yield from context.decode(None)
+
+
+def _fitted(frame: av.VideoFrame, reformatter: VideoReformatter, bucket: BucketConfig) -> np.ndarray:
+    """Return a frame scaled to cover the bucket's picture, and the middle of that."""
+    height, width = (frame.height, frame.width) if frame.rotation % 180 == 0 else (frame.width, frame.height)
+    scale = max(bucket.height / height, bucket.width / width)
+    height, width = max(bucket.height, round(height * scale)), max(bucket.width, round(width * scale))
+    rgb = decode._to_rgb(frame, reformatter, (height, width))
     top, left = (height - bucket.height) // 2, (width - bucket.width) // 2
-    return frame[top : top + bucket.height, left : left + bucket.width]
+    return rgb[top : top + bucket.height, left : left + bucket.width]

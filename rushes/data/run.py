@@ -220,7 +220,7 @@ class _Engine:
                 table = intake.take_in(
                     batch, licence=self._config.licence, provenance=self._config.provenance, again=again
                 )
-                number = len(self._ledger.paths("intake/"))
+                number = self._ledger.num_files("intake")
                 self._ledger.commit([self._ledger.write_table(f"intake/{number:06d}.parquet", table, kind="intake")])
                 self._cut()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from rushes.data import balance, dedup
 from rushes.data.dedup import DedupConfig
+from rushes.data.stages import hash as hashes
 from rushes.errors import InputError
 
 Duplicates = Callable[[Sequence[str]], Mapping[str, tuple[str, float]]]  # clip -> what it repeats, how alike they are
@@ -228,28 +230,33 @@ def embeddings_of(rows: Mapping[str, pa.Table], stage: str) -> Embeddings | None
     return look_up
 
 
-def duplicates_among(clips: pa.Table, rows: Mapping[str, pa.Table], config: SelectConfig) -> Duplicates | None:
-    """Return how to find the clips that repeat another by the rows of stage `hash`; None where it measured nothing."""
-    if "hash" not in rows:
-        return None
-    pairs = zip(rows["hash"]["clip_id"].to_pylist(), rows["hash"]["means"].to_pylist(), strict=True)
-    hashes = {clip_id: value for clip_id, value in pairs if value}
-    found = clips.select(["clip_id", "height_px", "width_px", "duration_s"]).to_pylist()
-    about = {row["clip_id"]: row for row in found if row["clip_id"] in hashes}
-    vectors = embeddings_of(rows, config.embedding)
+def duplicates_among(
+    clips: pa.Table, parts: Iterable[pa.Table], vectors: Embeddings | None, config: DedupConfig
+) -> Duplicates:
+    """Return how to find, once, the clips that repeat another; `parts` are the rows of stage `hash`, part by part.
+
+    Only one part is in memory at a time; the hashes of all, 3.9 kB a clip, wait in a temporary file.
+    """
 
     def look(ids: Sequence[str]) -> dict[str, tuple[str, float]]:
-        candidates = [
-            dedup.Candidate(
-                id=clip_id,
-                hash=hashes[clip_id],
-                num_pixels=about[clip_id]["height_px"] * about[clip_id]["width_px"],
-                duration_s=about[clip_id]["duration_s"],
-            )
-            for clip_id in ids
-            if clip_id in about
-        ]
-        return dedup.duplicates(candidates, embeddings=_matrix(candidates, vectors), config=config.dedup)
+        index = {clip_id: i for i, clip_id in enumerate(clips["clip_id"].to_pylist())}
+        height, width, duration_s = (clips[name].to_numpy() for name in ("height_px", "width_px", "duration_s"))
+        wanted, candidates = set(ids), []
+        with tempfile.TemporaryFile() as file:
+            for part in parts:
+                pairs = zip(part["clip_id"].to_pylist(), part["means"].to_pylist(), strict=True)
+                some = {clip_id: value for clip_id, value in pairs if value and clip_id in wanted}
+                file.write(hashes.unpack(list(some.values())).tobytes())
+                candidates += [
+                    dedup.Candidate(id=one, num_pixels=int(height[i]) * int(width[i]), duration_s=float(duration_s[i]))
+                    for one, i in ((one, index[one]) for one in some)
+                ]
+            file.flush()
+            shape = (len(candidates), hashes.NUM_MEANS, hashes.HEIGHT, hashes.WIDTH)
+            if not candidates:
+                return {}
+            means = np.memmap(file, np.uint8, "r", shape=shape)
+            return dedup.duplicates(candidates, means, embeddings=_matrix(candidates, vectors), config=config)
 
     return look
 

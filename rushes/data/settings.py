@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from rushes import config as configs
@@ -75,11 +76,26 @@ def key(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def plain(config: Any) -> dict[str, Any]:
+    """Return a config as JSON values, the same whether it was saved before or not: 6 of a float field is 6.0."""
+    return configs.to_dict(configs.from_dict(type(config), configs.to_dict(config)))
+
+
 def analysis_key(config: CurateConfig) -> str:
     """Return the key of what analyses depend on; one change of it decodes every source again."""
-    return key([ANALYSIS_VERSION, configs.to_dict(config.analysis)])
+    return _analysis_key(config.analysis)
 
 
 def cutting_key(config: CurateConfig) -> str:
     """Return the key of what clips depend on; one change of it cuts every source again, from its kept analysis."""
-    return key([CUT_VERSION, analysis_key(config), configs.to_dict(config.shots), configs.to_dict(config.cut)])
+    return _cutting_key(config.analysis, config.shots, config.cut)
+
+
+@lru_cache(maxsize=8)  # asked for by every path of every source
+def _analysis_key(analysis: AnalysisConfig) -> str:
+    return key([ANALYSIS_VERSION, plain(analysis)])
+
+
+@lru_cache(maxsize=8)
+def _cutting_key(analysis: AnalysisConfig, shots: ShotConfig, cut: CutConfig) -> str:
+    return key([CUT_VERSION, _analysis_key(analysis), plain(shots), plain(cut)])

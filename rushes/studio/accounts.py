@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +18,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rushes.errors import InputError
 from rushes.serve.client.database import Base, now
+from rushes.studio.errors import RequestError
 
 SESSION_S, LINK_S = 30 * 86_400, 86_400
 SHORTEST, LONGEST = 10, 200
+HALF = 32  # characters of a session's id that pages show; the cookie cannot be told from them either
+PATIENCE_S = 5.0
 HANDLE = re.compile(r"[a-z0-9][a-z0-9_]{1,29}")
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 READ, WRITE, ACCOUNT, ADMIN = "films:read", "films:write", "account", "admin"
 SCOPES = (READ, WRITE, ACCOUNT, ADMIN)
 _PASSWORDS = PasswordHash.recommended()
@@ -55,6 +61,7 @@ class LoginSession(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    agent: Mapped[str]
     created_at: Mapped[float]
     expires_at: Mapped[float]
 
@@ -81,7 +88,6 @@ class ApiKey(Base):
     start: Mapped[str]
     scopes: Mapped[list[Any]]
     created_at: Mapped[float]
-    used_at: Mapped[float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,25 +100,28 @@ class Caller:
     key_id: str = ""
 
 
-def create(session: Session, handle: str, password: str | None, *, plan: str = "free", email: str = "") -> User:
-    """Make an account.
+def create(session: Session, handle: str, password_hash: str | None, *, plan: str = "free", email: str = "") -> User:
+    """Make an account; `password_hash` comes from `hashed`, which takes too long for a transaction.
 
     Raises:
-        InputError: an illegal or taken handle, a password that is too short or too long, a taken email.
+        InputError: an illegal or taken handle, an illegal or taken email.
     """
     handle = handle.strip().lower().removeprefix("@")
     if not HANDLE.fullmatch(handle):
         raise InputError(f"handle {handle[:40]!r} is illegal; legal: 2 to 30 of a-z, 0-9 and _, as in 'paper_boat'")
     if session.scalar(sa.select(User.id).where(User.handle == handle)):
-        raise InputError(f"handle {handle!r} is taken; the nearest free one is {_free(session, handle)!r}")
-    if email and session.scalar(sa.select(User.id).where(User.email == email.lower())):
+        raise InputError(f"handle {handle!r} is taken; the nearest free one is {free_handle(session, handle)!r}")
+    email = email.strip().lower()
+    if email and not EMAIL.fullmatch(email):
+        raise InputError(f"email {email[:80]!r} is illegal; the legal form is 'name@example.org'")
+    if email and session.scalar(sa.select(User.id).where(User.email == email)):
         raise InputError("an account with this email exists; sign in instead")
     user = User(
         id=f"user_{secrets.token_hex(8)}",
         handle=handle,
         name=handle,
-        email=email.lower() or None,
-        password_hash=None if password is None else hashed(password),
+        email=email or None,
+        password_hash=password_hash,
         plan=plan,
         created_at=now(),
         settings={},
@@ -122,38 +131,73 @@ def create(session: Session, handle: str, password: str | None, *, plan: str = "
     return user
 
 
+def free_handle(session: Session, handle: str) -> str:
+    """Return the nearest legal handle to a name that nobody has yet."""
+    handle = re.sub(r"[^a-z0-9_]", "", handle.lower()).lstrip("_")
+    handle = handle if HANDLE.fullmatch(handle) else f"maker_{handle}"[:30].rstrip("_")
+    taken = set(session.scalars(sa.select(User.handle).where(User.handle.startswith(handle[:26], autoescape=True))))
+    tries = (handle, *(f"{handle[:26]}{n}" for n in range(2, len(taken) + 3)))
+    return next(name for name in tries if name not in taken)
+
+
 def hashed(password: str) -> str:
-    """Return argon2id's hash of a password. Raises: InputError naming the legal lengths."""
+    """Return argon2id's hash of a password. Raises: InputError naming the legal lengths, RequestError 503 if busy."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise InputError(f"the password has {len(password)} characters; legal: {SHORTEST} to {LONGEST}")
-    with _AT_ONCE:
+    with _a_turn():
         return _PASSWORDS.hash(password)
 
 
-def by_password(session: Session, name: str, password: str) -> User | None:
-    """Return the account of a handle or email and its password; it takes as long where there is none."""
-    name = name.strip().lower().removeprefix("@")
-    user = session.scalar(sa.select(User).where(sa.or_(User.handle == name, User.email == name)))
-    with _AT_ONCE:
+def is_password(user: User | None, password: str) -> bool:
+    """Return whether the password is the account's; it takes as long where there is none. Raises: RequestError 503."""
+    known = user.password_hash if user else None
+    with _a_turn():
         try:
-            is_right = _PASSWORDS.verify(password[:LONGEST], (user and user.password_hash) or _NOBODY)
+            is_right = _PASSWORDS.verify(password[: LONGEST + 1], known or _NOBODY)
         except UnknownHashError:
-            is_right = False
-    return user if is_right and user is not None and user.password_hash and not user.is_suspended else None
+            return False
+    return is_right and known is not None
 
 
-def sign_in(session: Session, user: User) -> str:
-    """Begin a session and return its cookie's value."""
+def by_name(session: Session, name: str) -> User | None:
+    """Return the account of a handle or an email."""
+    name = name.strip().lower().removeprefix("@")
+    return session.scalar(sa.select(User).where(sa.or_(User.handle == name, User.email == name)))
+
+
+def set_password(session: Session, user: User, password_hash: str, kept_session: str = "") -> None:
+    """Give an account another password and end its sessions, but for the one at hand."""
+    session.execute(sa.update(User).where(User.id == user.id).values(password_hash=password_hash))
+    end_sessions(session, user.id, kept_session)
+
+
+def sign_in(session: Session, user: User, agent: str = "") -> str:
+    """Begin a session and return its cookie's value; `agent` is what the browser calls itself."""
     token = secrets.token_urlsafe(32)
     moment = now()
     session.execute(sa.delete(LoginSession).where(LoginSession.expires_at < moment))
-    session.add(LoginSession(id=_hash(token), user_id=user.id, created_at=moment, expires_at=moment + SESSION_S))
+    row = {"id": _hash(token), "user_id": user.id, "agent": agent[:200]}
+    session.add(LoginSession(**row, created_at=moment, expires_at=moment + SESSION_S))
     return token
 
 
 def sign_out(session: Session, session_id: str) -> None:
     """End a session."""
     session.execute(sa.delete(LoginSession).where(LoginSession.id == session_id))
+
+
+def sessions(session: Session, user_id: str) -> list[LoginSession]:
+    """Return where an account is signed in, the latest first."""
+    mine = sa.select(LoginSession).where(LoginSession.user_id == user_id, LoginSession.expires_at > now())
+    return list(session.scalars(mine.order_by(LoginSession.created_at.desc(), LoginSession.id)))
+
+
+def end_sessions(session: Session, user_id: str, kept: str = "", only: str = "") -> None:
+    """End an account's sessions: all but `kept`, or `only` that one, by the first half of its id."""
+    query = sa.delete(LoginSession).where(LoginSession.user_id == user_id, LoginSession.id != kept)
+    if only:
+        query = query.where(sa.func.substr(LoginSession.id, 1, HALF) == only)
+    session.execute(query.execution_options(synchronize_session=False))
 
 
 def by_cookie(session: Session, token: str) -> Caller | None:
@@ -208,9 +252,27 @@ def by_key(session: Session, token: str) -> Caller | None:
     return Caller(user=found[0], scopes=frozenset(found[1].scopes), key_id=found[1].id)
 
 
-def _free(session: Session, handle: str) -> str:
-    taken = set(session.scalars(sa.select(User.handle).where(User.handle.startswith(handle[:26], autoescape=True))))
-    return next(name for name in (f"{handle[:26]}{n}" for n in range(2, len(taken) + 3)) if name not in taken)
+def keys(session: Session, user_id: str) -> list[ApiKey]:
+    """Return an account's API keys, the latest first."""
+    query = sa.select(ApiKey).where(ApiKey.user_id == user_id)
+    return list(session.scalars(query.order_by(ApiKey.created_at.desc(), ApiKey.id)))
+
+
+def revoke_key(session: Session, user_id: str, key_id: str) -> bool:
+    """End an account's API key; return whether there was one."""
+    query = sa.delete(ApiKey).where(ApiKey.user_id == user_id, ApiKey.id == key_id).returning(ApiKey.id)
+    return session.scalar(query) is not None
+
+
+@contextlib.contextmanager
+def _a_turn() -> Iterator[None]:
+    """Wait for one of the two places at which passwords are hashed; a flood of them is turned away."""
+    if not _AT_ONCE.acquire(timeout=PATIENCE_S):
+        raise RequestError(503, "busy", "too many people sign in just now; try again in a moment", retry_s=PATIENCE_S)
+    try:
+        yield
+    finally:
+        _AT_ONCE.release()
 
 
 def _hash(token: str) -> str:

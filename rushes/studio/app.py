@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from rushes import __version__, registry
 from rushes.errors import InputError
-from rushes.studio import who
+from rushes.studio import limits, metrics, who
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
 from rushes.studio.page import WEB, page
@@ -45,24 +47,34 @@ def create(house: House) -> FastAPI:
         house.close()
 
     app = FastAPI(title=house.config.name, version=__version__, lifespan=life, docs_url=None, redoc_url=None)
-    app.state.house = house
+    app.state.house, app.state.buckets = house, limits.Buckets()
+    app.state.metrics, app.state.headers = metrics.Metrics(house.database), _headers(house.config.films_from)
     app.middleware("http")(_dressed)
     app.exception_handler(RequestError)(_fault)
     app.exception_handler(InputError)(_input_error)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
+    app.exception_handler(DataError)(_unstorable)
     for name in registry.names("studio.routes"):
-        app.include_router(registry.find("studio.routes", name))
+        app.include_router(registry.find("studio.routes", name), dependencies=[Depends(limits.limited)])
     app.mount("/static", StaticFiles(directory=WEB / "static"), name="static")
     return app
 
 
+def _headers(films_from: str) -> dict[str, str]:
+    """Return `HEADERS`, with the origin allowed that browsers fetch films from (empty: this one)."""
+    policy = POLICY.replace("-src 'self' ", f"-src 'self' {films_from} ") if films_from else POLICY
+    return HEADERS | {"content-security-policy": policy}
+
+
 async def _dressed(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     """Give every answer an id and the headers of `HEADERS`; what a route set itself stays."""
-    request.state.id = f"req_{secrets.token_hex(12)}"
+    request.state.id, begun = f"req_{secrets.token_hex(12)}", time.perf_counter()
     response = await answer(request)
+    route = getattr(request.scope.get("route"), "path", "other")
+    request.app.state.metrics.answered(request.method, route, response.status_code, time.perf_counter() - begun)
     response.headers["x-request-id"] = request.state.id
-    for name, value in HEADERS.items():
+    for name, value in request.app.state.headers.items():
         response.headers.setdefault(name, value)
     return response
 
@@ -103,6 +115,12 @@ def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or "body"
     return _fault(request, RequestError(400, "invalid_value", f"{name}: {first['msg']}", param=name))
+
+
+def _unstorable(request: Request, error: Exception) -> Response:
+    """Say that PostgreSQL cannot keep a value: it takes no zero characters and no numbers beyond 64 bits."""
+    said = "a value is too large, or holds a character that cannot be kept"
+    return _fault(request, RequestError(400, "invalid_value", said))
 
 
 def _http(request: Request, error: Exception) -> Response:

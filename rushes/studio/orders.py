@@ -11,61 +11,83 @@ from rushes.errors import InputError
 from rushes.serve.client import estimate, fairness, jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job, Order
+from rushes.studio import closing, ledger, moderation, reviews
 from rushes.studio.accounts import Caller
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.settings import PlanConfig
+from rushes.types import VideoShape
 
 OWN_S = 30.0  # how much later each further film of one account is due
 FORMATS = ("mp4", "gif", "webp", "png")
 
 
 def place(house: House, session: Session, caller: Caller, order: Order) -> Job:
-    """Write and queue what `caller` asks for, in the transaction of `session`; a repeated order is the first again.
+    """Write, pay and queue an order of `caller`'s, in the transaction of `session`; a repeated one is the first again.
+
+    A prompt that the rules would not decide is made, and held for its owner alone until an admin has looked.
 
     Raises:
         InputError: what the model cannot make, with the nearest that it can.
-        RequestError: 403 beyond the account's plan, 429 too much at once.
+        RequestError: 400 for a prompt that is not allowed, 402 without the credits, 403 beyond the account's plan or in
+            a studio that is closing, 429 too much at once or on one day.
     """
-    before = jobs.repeated(session, caller.user.id, order.once)
+    user, plan = caller.user, house.plan(caller.user.plan)
+    balance = ledger.lock(session, user, plan)
+    before = jobs.repeated(session, user.id, order.once)
     if before is not None:
         return before
-    order = _checked(house, caller, order)
-    plan, waiting = house.plan(caller.user.plan), jobs.live_count(session, caller.user.id)
+    closing.refuse_new(house.config)
+    order = _checked(plan, user.plan, order)
+    verdict = moderation.require_allowed(house, order.request.prompt)
+    waiting = jobs.live_count(session, user.id)
     if plan.live_jobs and waiting >= plan.live_jobs:
-        said = (
-            f"{waiting} of your films are waiting or being made; the plan {caller.user.plan!r} allows {plan.live_jobs}"
-        )
+        said = f"{waiting} of your films are waiting or being made; the plan {user.plan!r} allows {plan.live_jobs}"
         raise RequestError(429, "too_many_jobs", said, retry_s=30)
-    seconds = estimate.seconds(session, order.request)
+    estimate_s = estimate.seconds(session, order.request)
     priority = fairness.due(now(), plan.delay_s, waiting, OWN_S)
-    return house.queue.submit(session, caller.user.id, order, priority=priority, cost=0, estimate_s=seconds)
+    cost = price(house, caller, order)
+    job = house.queue.submit(session, user.id, order, priority=priority, cost=cost, estimate_s=estimate_s)
+    ledger.reserve(session, balance, job, plan)
+    reviews.hold(session, user.id, "film", job.id, order.request.prompt, verdict)
+    return job
 
 
-def _checked(house: House, caller: Caller, order: Order) -> Order:
+def price(house: House, caller: Caller, order: Order) -> int:
+    """Return what an order costs `caller`, in credits; nothing on a plan without monthly credits to spend."""
+    if not house.plan(caller.user.plan).monthly_credits:
+        return 0
+    return ledger.price(house.config.prices, order.request, tier_of(order))
+
+
+def tier_of(order: Order) -> str:
+    """Return the tier that an order counts as: the one it names, unless the film is larger than that."""
+    request = order.request
+    if request.shape.frames == 1:
+        return "still"
+    sizes = {name: _work(tier.shape) for name, tier in tiers.TIERS.items() if name != "still"}
+    large_enough = [name for name in sorted(sizes, key=sizes.__getitem__) if _work(request.shape) <= sizes[name]]
+    if order.tier in large_enough:
+        return order.tier
+    return large_enough[0] if large_enough else "feature"
+
+
+def _checked(plan: PlanConfig, plan_name: str, order: Order) -> Order:
     request = order.request
     tiers.plan(request)
     if order.format not in FORMATS:
         raise InputError(f"format {order.format!r} is illegal; legal: {', '.join(FORMATS)}")
     if (order.format == "png") != (request.shape.frames == 1):
         raise InputError("a still is a png, and a film is an mp4, gif or webp")
-    if not order.tier:
-        order = replace(order, tier=_tier_of(order))
-    plan = house.plan(caller.user.plan)
+    order = replace(order, tier=tier_of(order))
     if order.tier not in plan.tiers:
         legal = ", ".join(plan.tiers)
-        raise RequestError(403, "tier_not_in_plan", f"the plan {caller.user.plan!r} makes {legal}, not {order.tier!r}")
+        raise RequestError(403, "tier_not_in_plan", f"the plan {plan_name!r} makes {legal}, not {order.tier!r}")
     if request.shape.frames > plan.max_s * request.fps:
-        said = f"the plan {caller.user.plan!r} makes films of at most {plan.max_s} s"
+        said = f"the plan {plan_name!r} makes films of at most {plan.max_s} s"
         raise RequestError(403, "too_long_for_plan", said, param="seconds")
     return order
 
 
-def _tier_of(order: Order) -> str:
-    """Return the smallest tier that is as large as the film."""
-    request = order.request
-    if request.shape.frames == 1:
-        return "still"
-    work = request.shape.frames * request.shape.height * request.shape.width
-    named = [tier for tier in tiers.TIERS.values() if tier.name != "still"]
-    sizes = {t.name: t.shape.frames * t.shape.height * t.shape.width for t in named}
-    return next((name for name, size in sorted(sizes.items(), key=lambda pair: pair[1]) if work <= size), "feature")
+def _work(shape: VideoShape) -> int:
+    return shape.frames * shape.height * shape.width

@@ -50,10 +50,49 @@ class PlansConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PricesConfig:
+    """What a second of film costs, in credits, by the tier of its size; a still costs one second."""
+
+    flipbook: int = 1
+    short: int = 2
+    feature: int = 6
+    still: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    """How often one caller may ask, in each web process; 0 means no limit."""
+
+    requests_per_minute: int = 1200
+    burst: int = 300
+    sign_ins_per_hour: int = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingConfig:
+    """What can be bought through Stripe: its price ids, and the credits of one pack; empty ones are not for sale."""
+
+    plus_price: str = ""
+    pro_price: str = ""
+    credits_price: str = ""
+    credits_in_pack: int = 0
+    stripe_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudioConfig:
     """One studio. `database` and `media` are empty for files in `home`; `url` is what links begin with.
 
     `closing_on` is a date (YYYY-MM-DD) until which films can be downloaded while nothing new is made; empty: open.
+    `films_from` is the origin of the S3 server as browsers reach it (`https://...`), for films to come from there;
+    empty: they go through the studio.
+    `metrics_token` lets Prometheus read `/metrics` (`Authorization: Bearer ...`); empty: admins alone.
+    `oidc_issuer` and `oidc_client_id` name a provider that people can sign in with; `moderation_endpoint` one that is
+    asked about every text beside our own rules.
+
+    `allow_private_webhooks` lets webhooks go to private addresses, for studios inside one network. `chat_endpoint`
+    (up to `/v1`) and `chat_model` name an OpenAI-compatible model that leads conversations; its key is
+    $RUSHES_CHAT_KEY, and without one the built-in director does.
     """
 
     home: str = ""
@@ -67,7 +106,18 @@ class StudioConfig:
     weights: str = ""
     can_sign_up: bool = True
     closing_on: str = ""
+    films_from: str = ""
+    metrics_token: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    moderation_endpoint: str = ""
+    allow_private_webhooks: bool = False
+    chat_endpoint: str = ""
+    chat_model: str = ""
     plans: PlansConfig = field(default_factory=PlansConfig)
+    prices: PricesConfig = field(default_factory=PricesConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    billing: BillingConfig = field(default_factory=BillingConfig)
 
     @property
     def folder(self) -> Path:

@@ -85,6 +85,12 @@ async def own_form(request: Request, visitor: Visitor) -> None:
         raise RequestError(403, "stale_form", "this form is too old; load the page again and send it once more")
 
 
+def own_path(text: str) -> str:
+    """Return a path of this studio to go on to, `/` for whatever could lead elsewhere."""
+    is_plain = text.isprintable() and "\\" not in text and not any(letter.isspace() for letter in text)
+    return text if is_plain and text.startswith("/") and not text.startswith("//") else "/"
+
+
 def admin(caller: Annotated[Caller, Depends(member)]) -> Caller:
     """Return an admin who is signed in. Raises: RequestError 404 for others: they need not know what is there."""
     if not caller.user.is_admin:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rushes.data import dedup
-from rushes.data.dedup import Candidate, DedupConfig, duplicates
+from rushes.data.dedup import Candidate, DedupConfig
 from rushes.data.stages import hash as hashes
 from rushes.errors import InputError
 
@@ -44,8 +44,16 @@ def titled(frames: np.ndarray) -> np.ndarray:
     return drawn.astype(np.float32)
 
 
-def candidate(name: str, frames: np.ndarray, *, num_pixels: int = 100, duration_s: float = 3.0) -> Candidate:
-    return Candidate(id=name, hash=hashes.pack(means(frames)), num_pixels=num_pixels, duration_s=duration_s)
+def candidate(
+    name: str, frames: np.ndarray, *, num_pixels: int = 100, duration_s: float = 3.0
+) -> tuple[Candidate, np.ndarray]:
+    return Candidate(id=name, num_pixels=num_pixels, duration_s=duration_s), means(frames)
+
+
+def duplicates(group, **options):
+    """Return the duplicates among pairs of a candidate and its hash."""
+    found = np.array([hash_ for _, hash_ in group], np.uint8).reshape(-1, 3, 27, 48)
+    return dedup.duplicates([one for one, _ in group], found, **options)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +145,8 @@ def test_few_clips_are_no_trouble() -> None:
 def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match="1 embeddings for 2 clips"):
         duplicates([candidate("a", film(1)), candidate("b", film(2))], embeddings=np.zeros((1, 4)))
+    with pytest.raises(InputError, match="0 hashes for 1 clips"):
+        dedup.duplicates([candidate("a", film(1))[0]], np.zeros((0, 3, 27, 48), np.uint8))
     with pytest.raises(InputError, match=r"same 1\.5 is illegal; the nearest legal value is 1"):
         DedupConfig(same=1.5)
     with pytest.raises(InputError, match="key_bits 5 is illegal"):

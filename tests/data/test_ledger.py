@@ -35,6 +35,28 @@ def test_what_is_removed_is_gone_and_the_history_does_not_matter(tmp_path):
     assert Ledger.open(one.store).digest() == one.digest()
 
 
+def test_numbers_outgrow_their_padding(tmp_path):
+    book = Ledger.open(LocalStore(tmp_path))
+    numbers = (7, 999_999, 1_000_000, 2_000_000, 10_000_000)
+    book.num_commits = 99_999_998
+    for number in reversed(numbers):
+        book.commit([book.write(f"clips/{number:06d}.parquet", b"", kind="clips", rows=1)], removed=["gone"])
+    book.commit([book.write("gone", b"1", kind="k", rows=1)])  # after the manifests that remove it
+    again = Ledger.open(book.store)
+    assert again.paths("clips/") == book.paths("clips/") == [f"clips/{number:06d}.parquet" for number in numbers]
+    assert again.num_commits == 100_000_004 and "gone" in again.entries
+
+
+def test_files_of_a_folder_are_counted_as_they_come_and_go(tmp_path):
+    book = Ledger.open(LocalStore(tmp_path))
+    book.commit([book.write(f"clips/a/{i}", b"1", kind="k", rows=1) for i in range(3)])
+    book.commit([book.write("clips/b/0", b"1", kind="k", rows=1), book.write("clips/a/2", b"2", kind="k", rows=1)])
+    book.commit([], removed=["clips/a/0", "clips/a/never"])
+    for ledger_of_now in (book, Ledger.open(book.store)):
+        assert [ledger_of_now.num_files(f"clips/{name}") for name in "abc"] == [2, 1, 0]
+        assert ledger_of_now.num_files("clips") == 0
+
+
 def test_rubbish_is_what_no_commit_names(tmp_path):
     book = Ledger.open(LocalStore(tmp_path))
     book.commit([book.write("kept", b"1", kind="k", rows=1)])

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import hard_films
 import numpy as np
 import pytest
 import tiny
@@ -12,6 +13,7 @@ from rushes.data.dataset import Dataset
 from rushes.data.loader import LoaderConfig, Order, batches, order_of, permuted, read_frames
 from rushes.data.run import Again, curate
 from rushes.errors import InputError
+from rushes.media import decode
 
 WIDE = BucketConfig(frames=6, fps=6, height=24, width=32)
 TALL = BucketConfig(frames=4, fps=4, height=32, width=24)
@@ -105,6 +107,34 @@ def test_frames_are_taken_evenly_from_the_middle(dataset):
     third = read_frames(mp4, replace(every, frames=3, fps=tiny.FPS))
     middle = (row["frames"] - 3) / 2
     assert any(np.array_equal(third, whole[int(m) : int(m) + 3]) for m in (middle, middle + 0.5))
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "3"}, {"bf": "3", "x264-params": "open-gop=1:keyint=8"}])
+def test_a_window_is_decoded_alone_to_the_frames_of_the_whole(tmp_path, options):
+    path = hard_films.write(tmp_path / "film.mp4", hard_films.pictures(), **options)
+    whole = np.stack(list(decode.frames(path)))
+    num, height, width, _ = whole.shape
+    for frames, fps in ((1, 24), (4, 24), (7, 24), (3, 6), (num, 24)):
+        shape = BucketConfig(frames=frames, fps=fps, height=height, width=width)
+        first = (num - frames * 24 / fps) / 2
+        wanted = [int(first + (i + 0.5) * 24 / fps) for i in range(frames)]
+        assert np.array_equal(read_frames(path.read_bytes(), shape), whole[wanted])
+
+
+def test_frames_that_a_clip_has_not_are_repeats_of_its_nearest(tmp_path):
+    path = hard_films.write(tmp_path / "film.mp4", hard_films.pictures(5))
+    shown = read_frames(path.read_bytes(), replace(WIDE, frames=20, fps=48))
+    assert [bool((a == b).all()) for a, b in itertools.pairwise(shown[:10])] == [True, False] * 4 + [True]
+    assert (shown[10:] == shown[9]).all()
+
+
+def test_a_damaged_clip_is_named(tmp_path):
+    content = hard_films.write(tmp_path / "film.mp4", hard_films.pictures()).read_bytes()
+    with pytest.raises(InputError, match="is cut short"):
+        read_frames(content[: len(content) * 3 // 4], WIDE)
+    at = content.index(b"mdat") + 4
+    with pytest.raises(InputError, match="clip is damaged|none of the frames"):
+        read_frames(content[:at] + b"\xff" * (len(content) - at), WIDE)
 
 
 def test_too_long_a_bucket_is_refused(dataset):

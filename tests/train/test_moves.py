@@ -54,7 +54,7 @@ def test_only_what_reads_shifts_learns(objective: MovesObjective) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     changed = {name for name, weight in objective.model.named_parameters() if not weight.equal(before[name])}
     assert {name.split(".")[0] for name in changed} == {"moves", "told"}
     assert set(right) == {f"right_{a}" for a in MOVING}

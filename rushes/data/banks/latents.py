@@ -32,7 +32,7 @@ from rushes.errors import InputError, RushesError
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, Autoencoder, PatchTransform
 from rushes.store import Store
 
-REVISION = 1  # raised when the same clip and encoder would give other latents
+REVISION = 2  # raised when the same clip and encoder would give other latents
 PART_CLIPS = 64
 MAX_SECONDS = 16
 SCHEMA = pa.schema(

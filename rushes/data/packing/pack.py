@@ -76,7 +76,7 @@ class Packer:
         return {"source": row, "clips": [], "analysis": None}
 
     def _close(self) -> None:
-        part = len(self._ledger.paths(f"sources/{self._cutting}/"))
+        part = self._ledger.num_files(f"sources/{self._cutting}")
         clips = [(done["source"]["sha256"], row) for done in self._waiting for row in done["clips"]]
         entries, rows = self._write_shards(part, clips)
         clip_table = rows_to_table(rows, CLIP_SCHEMA)

@@ -124,7 +124,9 @@ class _Tools:
         """List your films, the newest first; `after` is the `next` of the page before."""
         async with self._reach(ctx) as client:
             page = await _asked(client, "GET", "/v1/videos", params={"limit": limit, "after": after})
-        found = Films(films=[_film(video) for video in page["data"]], next=page["last_id"] if page["has_more"] else None)
+        found = Films(
+            films=[_film(video) for video in page["data"]], next=page["last_id"] if page["has_more"] else None
+        )
         lines = [f"{film.id}: {film.status}, {film.prompt}" for film in found.films] or ["There are no films yet."]
         return CallToolResult(content=[TextContent(text="\n".join(lines))], structured_content=found.model_dump())
 
@@ -192,7 +194,9 @@ async def _result(client: httpx.AsyncClient, video: dict[str, Any]) -> CallToolR
     elif film.url:
         text = f"{film.id} is finished: {film.seconds} s, {film.size}, {film.format}. {film.url}"
     else:
-        text = f"{film.id} is {film.status}, {film.progress} %; ask get_video in {max(1, round(video['estimate_s']))} s."
+        text = (
+            f"{film.id} is {film.status}, {film.progress} %; ask get_video in {max(1, round(video['estimate_s']))} s."
+        )
     content: list[ContentBlock] = [TextContent(text=text)]
     if film.url:
         name = f"{film.id}.{film.format}"

@@ -33,9 +33,9 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     film = wires.Drawn(step_s=0.1)
-    with studios.opened(tmp_path_factory.mktemp("studio")) as house, wires.serving(house) as url:
-        with wires.working(house, film):
-            yield Place(house, url)
+    folder = tmp_path_factory.mktemp("studio")
+    with studios.opened(folder) as house, wires.serving(house) as url, wires.working(house, film):
+        yield Place(house, url)
 
 
 def over_http(place: Place, mode: str, work, headers: dict | None = None) -> None:

@@ -1,0 +1,153 @@
+"""Impressions: which film was shown to whom, where, why and with what chance, and what came of it.
+
+They are what the feed learns from and what other policies are judged by, so each row keeps the chance (`propensity`)
+with which the policy showed it and the seed that it drew with. Showing is noted in memory and written by a thread, in
+one transaction every `WRITE_S`: a process that is killed forgets at most the last moment of what it showed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rushes.serve.client.database import Base, Database, now
+from rushes.studio import rows
+from rushes.studio.accounts import User
+from rushes.studio.posts import HEADS, Counted, Post
+
+LOGGER = logging.getLogger("rushes.feed")
+WRITE_S = 0.5
+MOST_WAITING = 20_000  # while the database is gone
+
+
+class Impression(Base):
+    """One film shown to one person; the columns of `HEADS` say what they did about it.
+
+    `bucket` says how near the film was to the person's taste (see `feed.heads`), `seed` replays the draw.
+    """
+
+    __tablename__ = "impressions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    post_id: Mapped[str] = mapped_column(sa.ForeignKey("posts.id", ondelete="CASCADE"), index=True)
+    at: Mapped[float]
+    position: Mapped[int]
+    propensity: Mapped[float]
+    source: Mapped[str]
+    seed: Mapped[int] = mapped_column(sa.BigInteger)
+    bucket: Mapped[int]
+    create: Mapped[bool] = mapped_column(default=False)
+    follow: Mapped[bool] = mapped_column(default=False)
+    share: Mapped[bool] = mapped_column(default=False)
+    like: Mapped[bool] = mapped_column(default=False)
+    finish: Mapped[bool] = mapped_column(default=False)
+    not_interested: Mapped[bool] = mapped_column(default=False)
+    report: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (sa.Index("impressions_by_user", "user_id", "at"),)
+
+
+class Rate(Counted, Base):
+    """How often each head came true among all films shown in one bucket."""
+
+    __tablename__ = "feed_rates"
+
+    bucket: Mapped[int] = mapped_column(primary_key=True)
+
+
+def act(session: Session, user_id: str, impression_id: str, kind: str) -> None:
+    """Note what somebody did about a film that they were shown; another's impression is not touched."""
+    assert kind in HEADS, kind
+    column = getattr(Impression, kind)
+    mine = (Impression.id == impression_id, Impression.user_id == user_id, column.is_(False))
+    changed = sa.update(Impression).where(*mine).values({column: True}).returning(Impression.bucket)
+    bucket = session.scalar(changed.execution_options(synchronize_session=False))
+    if bucket is not None:
+        count(session, bucket, **{kind: 1})
+
+
+def count(session: Session, bucket: int, **more: int) -> None:
+    """Count on in one bucket's row."""
+    rows.add_once(session, Rate, bucket=bucket, **dict.fromkeys(("views", *HEADS), 0))
+    raised = {getattr(Rate, name): getattr(Rate, name) + num for name, num in more.items()}
+    session.execute(sa.update(Rate).where(Rate.bucket == bucket).values(raised))
+
+
+def lately(session: Session, user_id: str, limit: int) -> list[tuple[str, float]]:
+    """Return (post, when) of the last films that somebody was shown, latest first."""
+    query = sa.select(Impression.post_id, Impression.at).where(Impression.user_id == user_id)
+    return [(post, at) for post, at in session.execute(query.order_by(Impression.at.desc()).limit(limit))]
+
+
+class Recorder:
+    """Writes what was shown, a little later and many at once; use `flush` where it must be there now."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[dict[str, Any]] = []
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def note(self, shown: list[dict[str, Any]]) -> None:
+        """Note rows of `Impression`."""
+        with self._lock:
+            self._waiting = (self._waiting + shown)[-MOST_WAITING:]
+            if self._timer is None and shown:
+                self._timer = threading.Timer(WRITE_S, self._on_time)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def waiting_for(self, user_id: str) -> list[tuple[str, float]]:
+        """Return what `lately` does not know yet."""
+        with self._lock:
+            return [(row["post_id"], row["at"]) for row in self._waiting if row["user_id"] == user_id]
+
+    def flush_for(self, user_id: str) -> None:
+        """Write what waits if some of it is about `user_id`, who is about to answer it."""
+        if self.waiting_for(user_id):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, and count a view for each film. Raises: OperationalError, and then it waits on."""
+        with self._writing:
+            with self._lock:
+                shown, timer, self._timer = list(self._waiting), self._timer, None
+            if timer is not None:
+                timer.cancel()
+            if shown:
+                with self._database.write() as session:
+                    _write(session, shown)
+            with self._lock:
+                del self._waiting[: len(shown)]
+
+    def _on_time(self) -> None:
+        try:
+            self.flush()
+        except sa.exc.SQLAlchemyError as error:
+            LOGGER.warning("what was shown is not written yet: %s", type(error).__name__)
+
+
+def _write(session: Session, shown: list[dict[str, Any]]) -> None:
+    """Insert rows, less those of films or people that are gone, and raise the views in the order of their keys.
+
+    One order for everybody: two writers never wait for each other.
+    """
+    kept = set(session.scalars(sa.select(Post.id).where(Post.id.in_({row["post_id"] for row in shown}))))
+    there = set(session.scalars(sa.select(User.id).where(User.id.in_({row["user_id"] for row in shown}))))
+    shown = [row for row in shown if row["post_id"] in kept and row["user_id"] in there]
+    if not shown:
+        return
+    session.execute(sa.insert(Impression), shown)
+    posts: Any = Post.__table__
+    raised = sa.update(posts).where(posts.c.id == sa.bindparam("post"))
+    raised = raised.values(views=posts.c.views + sa.bindparam("more"), changed_at=now())
+    views = sorted(Counter(row["post_id"] for row in shown).items())
+    session.connection().execute(raised, [{"post": post, "more": num} for post, num in views])
+    for bucket, num in sorted(Counter(row["bucket"] for row in shown).items()):
+        count(session, bucket, views=num)

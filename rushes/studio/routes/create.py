@@ -1,0 +1,122 @@
+"""Where films are asked for: one form, and what the film will take, said before it is sent."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel
+
+from rushes import tiers
+from rushes.errors import InputError
+from rushes.studio import drafts, films, orders, who
+from rushes.studio.accounts import Caller
+from rushes.studio.drafts import Draft
+from rushes.studio.errors import RequestError
+from rushes.studio.house import House
+from rushes.studio.page import page
+from rushes.studio.who import Member, TheHouse
+
+SPEC = APIRouter(include_in_schema=False)
+SAID = {
+    "flipbook": "one second, square: the quickest",
+    "short": "three seconds, wide",
+    "feature": "ten seconds at 720p",
+    "still": "one picture at 720p",
+}
+FIRST = "a red sailboat sails right on the sea at sunset"
+
+
+class Sent(BaseModel):
+    """The form as browsers send it; `only` is set by the button that asks for the estimate alone."""
+
+    prompt: str = ""
+    tier: str = "flipbook"
+    size: str = ""
+    length: str = ""
+    style: str = ""
+    seed: str = ""
+    steps: str = ""
+    guidance: str = ""
+    format: str = "mp4"
+    avoid: str = ""
+    parent: str = ""
+    once: str = ""
+    only: str = ""
+
+    def draft(self) -> Draft:
+        """Return what the form says."""
+        return Draft(**self.model_dump(exclude={"only"}))
+
+
+Filled = Annotated[Sent, Form()]
+
+
+@SPEC.get("/create")
+def show(request: Request, house: TheHouse, caller: Member, remix: str = "", prompt: str = FIRST) -> Response:
+    """Show the form: empty but for an example, or as a film was asked for that is to be remixed."""
+    draft = Draft(prompt=prompt[:2000], once=secrets.token_urlsafe(12))
+    if remix:
+        with house.database.read() as session:
+            film = films.own(session, caller, remix)
+        draft = Draft(**_fields(drafts.remixed(film)) | {"once": draft.once})
+    return _form(request, house, caller, draft)
+
+
+@SPEC.post("/create", dependencies=[Depends(who.own_form)])
+def send(request: Request, house: TheHouse, caller: Member, sent: Filled) -> Response:
+    """Ask for the film and go to where it is made, or say again what was filled in and what is wrong with it."""
+    draft = sent.draft()
+    if sent.only:
+        return _form(request, house, caller, draft)
+    try:
+        job = films.ask(house, caller, draft.order())
+    except InputError as error:
+        return _form(request, house, caller, draft, status=400, problem=str(error))
+    except RequestError as error:
+        return _form(request, house, caller, draft, status=error.status, problem=error.message)
+    return RedirectResponse(f"/films/{job.id}", 303)
+
+
+@SPEC.post("/create/estimate", dependencies=[Depends(who.own_form)])
+def estimate(request: Request, house: TheHouse, caller: Member, sent: Filled) -> Response:
+    """Answer a form that is being filled in with what its film will take."""
+    return page(request, "_estimate.html", caller, **_estimate(house, caller, sent.draft()))
+
+
+def _form(
+    request: Request, house: House, caller: Caller, draft: Draft, *, status: int = 200, problem: str = ""
+) -> Response:
+    longest = min(house.plan(caller.user.plan).max_s, tiers.MAX_SECONDS)
+    named = {name: tier for name, tier in tiers.TIERS.items() if name in house.plan(caller.user.plan).tiers}
+    values: dict[str, Any] = {
+        "draft": draft,
+        "tiers": [(name, SAID[name]) for name in named],
+        "sizes": [(f"{w}x{h}", _shape_said(w, h)) for w, h in sorted(tiers.SIZES, key=lambda s: s[0] / s[1])],
+        "styles": [(name, said) for name, said in drafts.STYLES.items()],
+        "formats": [(name, name) for name in orders.FORMATS if name != "png"],
+        "lengths": [(str(n), f"{n} s") for n in range(1, longest + 1)],
+        "problem": problem,
+    }
+    return page(request, "create.html", caller, status=status, **values, **_estimate(house, caller, draft))
+
+
+def _estimate(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
+    """Return the estimate's values; a form that is not legal yet gets the reason in place of figures."""
+    try:
+        with house.database.read() as session:
+            quote, wrong = drafts.quote(house, session, caller, draft), ""
+    except InputError as error:
+        quote, wrong = None, str(error)
+    return {"quote": quote, "wrong": wrong, "unknown": drafts.unknown_words(house, draft)}
+
+
+def _shape_said(width: int, height: int) -> str:
+    kind = "square" if width == height else "wide" if width > height else "tall"
+    return f"{kind}, {width} x {height}"
+
+
+def _fields(draft: Draft) -> dict[str, str]:
+    return {name: getattr(draft, name) for name in Draft.__dataclass_fields__}

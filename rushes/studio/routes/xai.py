@@ -1,0 +1,21 @@
+"""`/v1/videos/generations`: films for clients of xAI's API; they look them up at `/v1/videos/{request_id}`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from rushes.studio import bodies, films, wire, xai
+from rushes.studio.bodies import Fields
+from rushes.studio.who import Maker, TheHouse
+from rushes.studio.xai import Accepted, Generation
+
+SPEC = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+
+@SPEC.post(
+    "/generations", summary="Ask for a film as xAI's clients do", openapi_extra=bodies.schema(Generation, form=False)
+)
+def generate(values: Fields, caller: Maker, house: TheHouse) -> Accepted:
+    """Queue a film and return the id to look it up by."""
+    asked = xai.asked(bodies.read(Generation, values))
+    return Accepted(request_id=xai.request_id(films.ask(house, caller, wire.created(asked))))

@@ -1,0 +1,77 @@
+"""Tests the form by which films are asked for: estimates, faults that keep what was typed, double sends."""
+
+from __future__ import annotations
+
+import pytest
+from browsers import finished_film
+from studios import client, opened, person, signed_in
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("create")) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def mara(house):
+    return person(house, "mara")[0]
+
+
+@pytest.fixture
+def talking(house, mara):
+    with client(house) as talking:
+        talking.headers["x-csrf-token"] = signed_in(house, talking, mara)
+        yield talking
+
+
+def test_strangers_sign_in_first(house) -> None:
+    with client(house) as talking:
+        assert talking.get("/create").headers["location"].startswith("/sign-in")
+
+
+def test_a_film_is_asked_for_once_however_often_the_form_is_sent(talking) -> None:
+    form = {"prompt": "a red boat", "tier": "flipbook", "once": "form-1"}
+    sent = [talking.post("/create", data=form) for _ in range(2)]
+    assert [one.status_code for one in sent] == [303, 303]
+    assert sent[0].headers["location"] == sent[1].headers["location"]
+    shown = talking.get(sent[0].headers["location"])
+    assert shown.status_code == 200 and 'http-equiv="refresh"' in shown.text and "waiting for a worker" in shown.text
+
+
+def test_the_estimate_names_words_that_were_not_taught(talking) -> None:
+    got = talking.post("/create/estimate", data={"prompt": "a crimson qwxz", "tier": "flipbook"})
+    assert got.status_code == 200 and "<html" not in got.text
+    assert "<q>crimson</q> (nearest: <em>red</em>)" in got.text and "<q>qwxz</q>" in got.text
+    assert "about" in got.text and "1 credit" in got.text
+    assert "prompt is empty" in talking.post("/create/estimate", data={}).text
+
+
+def test_the_estimate_also_comes_without_script(talking) -> None:
+    got = talking.post("/create", data={"prompt": "a boat", "tier": "short", "only": "estimate"})
+    assert got.status_code == 200 and "a boat</textarea>" in got.text and "2" in got.text
+    assert 'value="short" checked' in got.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "said"),
+    [
+        ({"seed": "abc"}, 400, "seed &#39;abc&#39; is no whole number"),
+        ({"prompt": ""}, 400, "the prompt is empty"),
+        ({"tier": "feature"}, 403, "makes flipbook, short, still, not"),
+        ({"format": "avi"}, 400, "format &#39;avi&#39; is illegal"),
+    ],
+)
+def test_a_fault_keeps_what_was_typed(talking, changed: dict, status: int, said: str) -> None:
+    form = {"prompt": "a green <b>boat</b>", "tier": "flipbook"} | changed
+    got = talking.post("/create", data=form)
+    assert got.status_code == status and said in got.text
+    assert changed.get("prompt") == "" or "a green &lt;b&gt;boat&lt;/b&gt;</textarea>" in got.text
+
+
+def test_a_remix_begins_with_its_film_and_only_with_ones_own(house, talking, mara) -> None:
+    film = finished_film(house, mara, "a yellow moon")
+    got = talking.get(f"/create?remix={film.id}")
+    assert "a yellow moon</textarea>" in got.text and f'value="{film.id}"' in got.text
+    other = finished_film(house, person(house, "bob")[0], "a secret film")
+    assert talking.get(f"/create?remix={other.id}").status_code == 404

@@ -1,0 +1,67 @@
+"""Tests the admins' review queue, which is not there for anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import studios
+from fastapi.testclient import TestClient
+
+from rushes.studio import app, reviews
+from rushes.studio.accounts import Caller
+from rushes.studio.house import House
+from rushes.studio.moderation import by_rules
+
+TEXT = "a gory <b>lake</b>"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with studios.opened(tmp_path_factory.mktemp("studio")) as house:
+        yield house
+
+
+@pytest.fixture
+def talking(house: House) -> TestClient:
+    return TestClient(app.create(house), follow_redirects=False)
+
+
+def test_an_admin_decides(house: House, talking: TestClient) -> None:
+    writer, _ = studios.person(house, "writer")
+    with house.database.write() as session:
+        for subject in ("video_1", "video_2"):
+            reviews.hold(session, writer.id, "film", subject, TEXT, by_rules(TEXT))
+        caller = Caller(user=writer, scopes=frozenset())
+        reviews.report(session, caller, "post", "post_1", "spam", "look at this")
+        reviews.report(session, caller, "person", "rude", "hate")
+    with house.database.read() as session:
+        held, reported = reviews.open_reviews(session), reviews.open_reports(session)
+    token = studios.signed_in(house, talking, studios.person(house, "boss", "admin")[0])
+    shown = talking.get("/admin/moderation").text
+    assert "@writer" in shown and "&lt;b&gt;lake" in shown and "look at this" in shown and "/films/video_1" in shown
+    form = {"csrf": token}
+    for row, decision in zip(held, ("approved", "refused"), strict=True):
+        answer = talking.post(f"/admin/moderation/reviews/{row.id}", data=form | {"decision": decision})
+        assert answer.status_code == 303
+    for row, decision in zip(reported, ("upheld", "dismissed"), strict=True):
+        answer = talking.post(f"/admin/moderation/reports/{row.id}", data=form | {"decision": decision})
+        assert answer.status_code == 303
+    with house.database.read() as session:
+        assert list(session.scalars(reviews.hidden("film"))) == [held[1].subject]
+        assert list(session.scalars(reviews.hidden("post"))) == ["post_1"]
+        assert list(session.scalars(reviews.hidden("person"))) == []
+    again = talking.post(f"/admin/moderation/reviews/{held[0].id}", data=form | {"decision": "approved"})
+    assert again.status_code == 404
+    wrong = talking.post(f"/admin/moderation/reviews/{held[0].id}", data=form | {"decision": "burn"})
+    assert wrong.status_code == 400
+    assert "review.refused" in talking.get("/admin/moderation").text
+
+
+def test_nobody_else_does(house: House, talking: TestClient) -> None:
+    assert talking.get("/admin/moderation").status_code == 303
+    token = studios.signed_in(house, talking, studios.person(house, "nosy")[0])
+    assert talking.get("/admin/moderation").status_code == 404
+    for path in ("reviews", "reports"):
+        answer = talking.post(f"/admin/moderation/{path}/x", data={"csrf": token, "decision": "upheld"})
+        assert answer.status_code == 404
