@@ -1,12 +1,15 @@
 """Tests of select: claims in plain words, every reason named, mistakes explained, duplicates and balance."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from rushes.data import select
 from rushes.data.dataset import SOURCE_SCHEMA
+from rushes.data.dedup import DedupConfig
 from rushes.data.ledger import row_schema, rows_to_table
 from rushes.data.select import SelectConfig
+from rushes.data.stages import hash as hashes
 from rushes.errors import InputError
 
 CLIPS = pa.table({"clip_id": list("abcd"), "source": list("sstt"), "width_px": [100, 200, 300, 400]})
@@ -102,3 +105,19 @@ def test_embeddings_are_looked_up_by_clip():
     look_up = select.embeddings_of({"caption": table}, "caption")
     assert look_up is not None and look_up(["a", "b"]) == {"a": [1.0]}
     assert select.embeddings_of({"caption": table}, "") is None
+
+
+def test_duplicates_are_sought_part_by_part_among_the_clips_that_are_left():
+    random = np.random.default_rng(0)
+    shown = {name: random.integers(0, 256, (3, 27, 48), np.uint8) for name in "ac"}
+    clips = pa.table({"clip_id": list("abcd"), "height_px": [90] * 4, "width_px": [160] * 4, "duration_s": [5.0] * 4})
+    means = {"d": shown["a"], "a": shown["a"], "c": shown["c"], "b": None}
+    rows = [{"clip_id": name, "means": None if hash_ is None else hashes.pack(hash_)} for name, hash_ in means.items()]
+    schema = row_schema({"means": "binary"})
+
+    def among(*ids):
+        parts = (rows_to_table(part, schema) for part in (rows[:2], [], rows[2:]))
+        return select.duplicates_among(clips, parts, None, DedupConfig())(ids)
+
+    assert among("a", "b", "c", "d") == {"d": ("a", pytest.approx(1.0, abs=1e-3))}
+    assert among("b", "c", "d") == among("b") == {}
