@@ -29,15 +29,16 @@ import sqlalchemy as sa
 from rushes import config
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import SUCCEEDED, Job
-from rushes.studio import accounts, schema
-from rushes.studio.accounts import ApiKey, User
+from rushes.studio import schema
 from rushes.studio.feed import words
 from rushes.studio.feed.impressions import Impression, Rate
 from rushes.studio.house import House
-from rushes.studio.people import FOLLOW, Tie
-from rushes.studio.posts import HEADS, PUBLIC, Post, prompt_key
-from rushes.studio.reactions import Reaction
+from rushes.studio.members import accounts
+from rushes.studio.members.accounts import ApiKey, User
 from rushes.studio.settings import StudioConfig
+from rushes.studio.social.people import FOLLOW, Tie
+from rushes.studio.social.posts import HEADS, PUBLIC, Post, prompt_key
+from rushes.studio.social.reactions import Reaction
 from rushes.types import GenerationRequest, VideoShape
 
 THINGS = ("boat", "cat", "robot", "mountain", "train", "kite", "garden", "rocket", "whale", "castle", "horse", "bee")
@@ -58,7 +59,7 @@ def fill(house: House, films: int, people: int, asking: int) -> list[str]:
     for i, user in enumerate(users):
         chosen = {"steer": f"more {draw.choice(THINGS)}s, less night"} if i % 5 == 0 else {}
         tables[User].append(
-            {"id": user, "handle": f"p{i}", "name": f"p{i}", "plan": "free", "created_at": moment, "settings": chosen}
+            {"id": user, "username": f"p{i}", "name": f"p{i}", "plan": "free", "created_at": moment, "settings": chosen}
         )
     for i, post in enumerate(posts):
         prompt = f"a {draw.choice(LOOKS)} {draw.choice(LOOKS)} {draw.choice(THINGS)} {draw.choice(PLACES)}, take {i}"

@@ -20,7 +20,7 @@ from rushes.studio.feed import heads, slate, steering
 from rushes.studio.feed.films import NUM_BUCKETS, NUM_HEADS, Films, empty, trends
 from rushes.studio.feed.viewer import NUM_REACTIONS, NUM_SEEN, Viewer
 from rushes.studio.feed.words import embed
-from rushes.studio.posts import HEADS
+from rushes.studio.social.posts import HEADS
 
 SUBJECTS = (
     "red boats on a lake", "city street at night", "cat asleep on a roof", "mountains under snow", "dancing robots",

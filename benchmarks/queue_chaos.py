@@ -154,8 +154,8 @@ def storm(args: argparse.Namespace, url: str, media: str, server: postgres.Serve
             crew = [one if one.poll() is None else start("work", url, media) for one in crew]
             front = start("submit", url, str(args.jobs)) if front.poll() not in (None, 0) else front
     finally:
-        for process in [*crew, front]:
-            process.kill()
+        for one in [*crew, front]:
+            one.kill()
     return kills
 
 

@@ -1,4 +1,4 @@
-"""What runs beside a studio's pages: its own workers, started again when they end, and two small threads."""
+"""What runs beside a studio's pages: its own workers, started again when they end, and what keeps the house."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rushes.errors import RushesError
+
 if TYPE_CHECKING:
     from rushes.studio.house import House
 
@@ -23,14 +25,12 @@ DRAIN_S = 20.0
 
 @contextlib.contextmanager
 def beside(house: House, file: Path | None) -> Iterator[None]:
-    """Run workers, webhook deliveries and the reaper of lost jobs while the block runs."""
-    from rushes.studio import webhooks
-
+    """Run workers, and what must go on without them, while the block runs."""
     stop = threading.Event()
     command = [sys.executable, "-m", "rushes", "worker", "--home", str(house.config.folder)]
     command += ["--parent", str(os.getpid()), *(["--config", str(file)] if file else [])]
     jobs: list[tuple[Any, tuple[Any, ...]]] = [(_keep_working, (command, stop)) for _ in range(house.config.workers)]
-    jobs += [(webhooks.deliver_until, (house, stop)), (_reap_until, (house, stop))]
+    jobs += [(_reap_until, (house, stop))]
     threads = [threading.Thread(target=work, args=arguments, daemon=True) for work, arguments in jobs]
     for thread in threads:
         thread.start()
@@ -62,18 +62,16 @@ def _keep_working(command: list[str], stop: threading.Event) -> None:
 
 
 def _reap_until(house: House, stop: threading.Event) -> None:
-    """Move the jobs of lost workers on, also while no worker is left to do so."""
+    """Move the jobs of lost workers on, also while no worker is left to, and finish what deleted accounts leave."""
     import sqlalchemy as sa
 
     from rushes.serve.client import workers
-    from rushes.studio import ledger, webhooks
-
-    def settle(session, job) -> None:
-        ledger.settle(session, job)
-        webhooks.on_end(session, job)
+    from rushes.studio.library import films
+    from rushes.studio.members import deletion
 
     while not stop.wait(REAP_S):
         try:
-            workers.reap(house.database, house.queue, settle)
-        except sa.exc.OperationalError:
-            LOGGER.warning("the database does not answer; lost jobs wait")
+            workers.reap(house.database, house.queue, films.settle)
+            deletion.finish(house)
+        except (sa.exc.OperationalError, RushesError) as error:
+            LOGGER.warning("lost jobs and deletions wait: %s", str(error).splitlines()[0])

@@ -15,8 +15,8 @@ from rushes.cli._houses import config_option, configured, home_option
 @home_option
 def command(file_out: Path, file: Path | None, home: str) -> None:
     """Write a backup of a studio to FILE.tar; it holds secrets, so keep it safe."""
-    from rushes.studio import backups
     from rushes.studio.house import House
+    from rushes.studio.operations import backups
 
     house = House(configured(file, home=home))
     try:

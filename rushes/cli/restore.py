@@ -15,8 +15,9 @@ from rushes.cli._houses import config_option, configured, home_option
 @home_option
 def command(file_in: Path, file: Path | None, home: str) -> None:
     """Restore FILE.tar into an empty studio, then bring its tables up to date."""
-    from rushes.studio import backups, schema
+    from rushes.studio import schema
     from rushes.studio.house import House
+    from rushes.studio.operations import backups
 
     house = House(configured(file, home=home))
     try:

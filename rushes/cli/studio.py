@@ -38,7 +38,7 @@ def command(file: Path | None, home: str, host: str | None, port: int | None, wo
 
 def _greet(house: House) -> None:
     """Say where the studio is; the first start makes an admin and shows the way in, once."""
-    from rushes.studio import accounts
+    from rushes.studio.members import accounts
 
     address = house.config.base_url
     with house.database.write() as session:

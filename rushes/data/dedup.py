@@ -172,8 +172,8 @@ def bucket_keys(pictures: np.ndarray, bits: int) -> np.ndarray:
     )[:bits]
     chosen = tuple(np.array(order).T)
     keys = []
-    for start in range(0, len(pictures), 1 << 14):
-        spectrum = rows @ pictures[start : start + (1 << 14)].astype(np.float32) @ columns.T
+    for start in range(0, len(pictures), 1 << 11):
+        spectrum = rows @ pictures[start : start + (1 << 11)].astype(np.float32) @ columns.T
         values = spectrum[:, chosen[0], chosen[1]] * np.hypot(*chosen).astype(np.float32)
         signs = (values > 0) @ (1 << np.arange(bits, dtype=np.int64))
         weak = np.argsort(np.abs(values), axis=1, kind="stable")[:, :NUM_WEAK]

@@ -18,9 +18,12 @@ from starlette.exceptions import HTTPException
 
 from rushes import __version__, registry
 from rushes.errors import InputError
-from rushes.studio import limits, metrics, who
+from rushes.studio import who
 from rushes.studio.errors import RequestError
+from rushes.studio.feed import catalogue
 from rushes.studio.house import House
+from rushes.studio.members import limits
+from rushes.studio.operations import metrics
 from rushes.studio.page import WEB, page
 
 LOGGER = logging.getLogger("rushes.studio")
@@ -44,6 +47,7 @@ def create(house: House) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         yield
+        catalogue.of(house).recorder.flush()
         house.close()
 
     app = FastAPI(title=house.config.name, version=__version__, lifespan=life, docs_url=None, redoc_url=None)

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from rushes.errors import InputError
 from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Job
-from rushes.studio import ledger, provenance, webhooks
-from rushes.studio.accounts import User
 from rushes.studio.house import House
+from rushes.studio.library import films
+from rushes.studio.members.accounts import User
+from rushes.studio.trust import provenance
 
 LABEL_SHARE, LABEL_STRENGTH = 1 / 22, 0.55  # of the picture's height; of opaque
 
@@ -54,8 +55,7 @@ class Ending:
 
     def settle(self, session: Session, job: Job) -> None:
         """Make the film's cost final, or give it back, and tell whoever asked to be told."""
-        ledger.settle(session, job)
-        webhooks.on_end(session, job)
+        films.settle(session, job)
 
 
 def labelled(frames: Iterator[np.ndarray], text: str) -> Iterator[np.ndarray]:

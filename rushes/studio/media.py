@@ -32,7 +32,7 @@ def url(house: House, job: Job, name: str) -> str:
     """
     if name == "preview":
         return f"{signed(house, preview_key(job.id))}?at={job.progress}"
-    key = job.files.get(name)
+    key = None if job.extra.get("withdrawn") else job.files.get(name)  # somebody took their consent back
     return signed(house, key) if key else ""
 
 

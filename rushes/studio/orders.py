@@ -11,11 +11,13 @@ from rushes.errors import InputError
 from rushes.serve.client import estimate, fairness, jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job, Order
-from rushes.studio import closing, ledger, moderation, reviews
-from rushes.studio.accounts import Caller
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.members import closing
+from rushes.studio.members.accounts import Caller
+from rushes.studio.money import ledger
 from rushes.studio.settings import PlanConfig
+from rushes.studio.trust import moderation, reviews
 from rushes.types import VideoShape
 
 OWN_S = 30.0  # how much later each further film of one account is due

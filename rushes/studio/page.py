@@ -12,8 +12,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from rushes.serve.client.database import now
-from rushes.studio import closing, media, who
-from rushes.studio.accounts import Caller
+from rushes.studio import media, who
+from rushes.studio.members import closing
+from rushes.studio.members.accounts import Caller
 
 WEB = Path(__file__).parent / "web"
 LOOK_COOKIE, LOOKS = "rushes_look", ("auto", "light", "dark")

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from rushes.serve.client import jobs, workers
-from rushes.studio import (
-    accounts,
-    arena,
-    audit,
-    billing,
-    characters,
-    chat,
-    comments,
-    deletion,
-    exports,
-    ledger,
-    library,
-    oidc,
-    people,
-    posts,
-    provenance,
-    reactions,
-    reviews,
-    webhooks,
-)
+from rushes.studio.chat import talk
 from rushes.studio.feed import impressions
+from rushes.studio.library import shelf
+from rushes.studio.members import accounts, audit, deletion, exports, oidc
+from rushes.studio.money import billing, ledger
+from rushes.studio.social import arena, characters, comments, people, posts, reactions
+from rushes.studio.trust import provenance, reviews
+from rushes.studio.wire import webhooks
 
-ALL = (jobs, workers, accounts, audit, billing, deletion, exports, ledger, oidc, reviews, people, posts, reactions, comments, impressions, arena, characters, chat, webhooks, library, provenance)
+ALL = (
+    *(jobs, workers, accounts, oidc, audit, deletion, exports, ledger, billing, shelf, talk, webhooks),
+    *(posts, people, comments, reactions, arena, characters, impressions, provenance, reviews),
+)

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from rushes.studio import accounts
-from rushes.studio.accounts import Caller
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.members import accounts
+from rushes.studio.members.accounts import Caller
 
 COOKIE = "rushes_session"
 SAFE = ("GET", "HEAD", "OPTIONS")

@@ -21,9 +21,10 @@ from rushes.media.thumbnails import save_image
 from rushes.serve.client import jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job, Order
-from rushes.studio import accounts, app, who
-from rushes.studio.accounts import User
+from rushes.studio import app, who
 from rushes.studio.house import House
+from rushes.studio.members import accounts
+from rushes.studio.members.accounts import User
 from rushes.types import GenerationRequest, VideoShape
 
 CHROMIUM = Path("/usr/bin/chromium")

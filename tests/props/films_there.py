@@ -9,8 +9,8 @@ from rushes import tiers
 from rushes.serve.client import jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Order
-from rushes.studio.accounts import User
 from rushes.studio.house import House
+from rushes.studio.members.accounts import User
 from rushes.types import GenerationRequest
 
 NUM_BYTES = 3_000

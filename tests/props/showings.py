@@ -15,10 +15,10 @@ from rushes.media.thumbnails import save_image
 from rushes.serve.client import jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import SUCCEEDED, Job, Order
-from rushes.studio import posts
-from rushes.studio.accounts import Caller, User
 from rushes.studio.house import House
-from rushes.studio.posts import Post
+from rushes.studio.members.accounts import Caller, User
+from rushes.studio.social import posts
+from rushes.studio.social.posts import Post
 from rushes.types import GenerationRequest, VideoShape
 
 SHAPE = VideoShape(frames=8, height=512, width=512)

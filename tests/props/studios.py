@@ -9,9 +9,10 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from rushes.studio import accounts, app, schema
-from rushes.studio.accounts import SCOPES, User
+from rushes.studio import app, schema
 from rushes.studio.house import House
+from rushes.studio.members import accounts
+from rushes.studio.members.accounts import SCOPES, User
 from rushes.studio.settings import StudioConfig
 
 PASSWORD = "a paper boat at dusk"
@@ -35,10 +36,10 @@ def client(house: House) -> Iterator[TestClient]:
         yield talking
 
 
-def person(house: House, handle: str, plan: str = "free", scopes: tuple[str, ...] = SCOPES[:3]) -> tuple[User, dict]:
+def person(house: House, username: str, plan: str = "free", scopes: tuple[str, ...] = SCOPES[:3]) -> tuple[User, dict]:
     """Make an account without a password; return it and the headers of a program that speaks for it."""
     with house.database.write() as session:
-        user = accounts.create(session, handle, None, plan=plan)
+        user = accounts.create(session, username, None, plan=plan)
         key = accounts.make_key(session, user, "test", scopes)[1]
     return user, {"authorization": f"Bearer {key}"}
 

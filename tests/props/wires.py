@@ -18,9 +18,10 @@ from rushes.media.thumbnails import save_image
 from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Job, Order
 from rushes.serve.worker import DENOISING, PAINTING, Watch, Worker
-from rushes.studio import app, films
-from rushes.studio.accounts import User
+from rushes.studio import app
 from rushes.studio.house import House
+from rushes.studio.library import films
+from rushes.studio.members.accounts import User
 from rushes.types import GenerationRequest, VideoShape
 
 SMALL = VideoShape(frames=8, height=512, width=512)

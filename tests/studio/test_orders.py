@@ -15,11 +15,13 @@ from rushes import tiers
 from rushes.errors import InputError
 from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Job, Order
-from rushes.studio import ledger, orders, reviews
-from rushes.studio.accounts import SCOPES, Caller
+from rushes.studio import orders
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.members.accounts import SCOPES, Caller
+from rushes.studio.money import ledger
 from rushes.studio.settings import PlanConfig, PlansConfig
+from rushes.studio.trust import reviews
 from rushes.types import GenerationRequest, VideoShape
 
 SMALL = PlansConfig(free=PlanConfig(tiers=("flipbook", "short", "still"), live_jobs=3, monthly_credits=50, max_s=5))
@@ -38,8 +40,8 @@ def placed(house: House, caller: Caller, order: Order) -> Job:
         return orders.place(house, session, caller, order)
 
 
-def a_caller(house: House, handle: str, plan: str = "free") -> Caller:
-    return Caller(user=studios.person(house, handle, plan)[0], scopes=frozenset(SCOPES))
+def a_caller(house: House, username: str, plan: str = "free") -> Caller:
+    return Caller(user=studios.person(house, username, plan)[0], scopes=frozenset(SCOPES))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -15,9 +15,9 @@ from rushes.serve.client import jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job
 from rushes.studio import page as pages
-from rushes.studio import posts
-from rushes.studio.accounts import SCOPES, Caller
-from rushes.studio.drafts import Draft
+from rushes.studio.library.drafts import Draft
+from rushes.studio.members.accounts import SCOPES, Caller
+from rushes.studio.social import posts
 
 SIZES = {"phone": browsers.PHONE, "desk": browsers.DESK}
 STRANGERS = ("/", "/sign-in", "/sign-up", "/feed", "/verify", "/posts/POST", "/@mara")

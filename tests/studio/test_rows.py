@@ -8,7 +8,7 @@ import studios
 
 from rushes.serve.client.database import now
 from rushes.studio import rows
-from rushes.studio.people import Tie
+from rushes.studio.social.people import Tie
 
 
 def test_of_many_at_once_one_writes(tmp_path) -> None:

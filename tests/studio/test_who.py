@@ -10,8 +10,9 @@ import studios
 from fastapi import Depends
 from fastapi.testclient import TestClient
 
-from rushes.studio import accounts, app, who
+from rushes.studio import app, who
 from rushes.studio.house import House
+from rushes.studio.members import accounts
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +28,19 @@ def talking(house: House) -> Iterator[TestClient]:
 
     @application.get("/v1/x-read")
     def read(caller: who.Reader) -> str:
-        return caller.user.handle
+        return caller.user.username
 
     @application.get("/v1/x-admin")
     def admin(caller: Annotated[accounts.Caller, Depends(who.allowed(accounts.ADMIN))]) -> str:
-        return caller.user.handle
+        return caller.user.username
 
     @application.post("/x-form", dependencies=[Depends(who.own_form)])
     def form(caller: who.Member) -> str:
-        return caller.user.handle
+        return caller.user.username
 
     @application.get("/x-admins")
     def admins(caller: who.Admin) -> str:
-        return caller.user.handle
+        return caller.user.username
 
     yield TestClient(application, base_url="http://testserver", follow_redirects=False)
 

@@ -18,15 +18,15 @@ import numpy as np
 import sqlalchemy as sa
 
 from rushes.serve.client.database import Database, now
-from rushes.studio import arena, posts
-from rushes.studio.accounts import User
 from rushes.studio.feed import films as films_module
 from rushes.studio.feed import heads
 from rushes.studio.feed.films import NUM_HEADS, Films
 from rushes.studio.feed.impressions import Rate, Recorder
 from rushes.studio.feed.words import WIDTH
 from rushes.studio.house import House
-from rushes.studio.posts import ADULTS, HEADS, PUBLIC, Post
+from rushes.studio.members.accounts import User
+from rushes.studio.social import arena, posts
+from rushes.studio.social.posts import ADULTS, HEADS, PUBLIC, Post
 
 FRESH_S = 3.0  # how old a large catalogue may be when somebody asks; a small one is read again each time
 OVERLAP_S = 2.0  # a change may be committed this much after its time

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rushes.studio.feed.words import WIDTH
-from rushes.studio.posts import HEADS
+from rushes.studio.social.posts import HEADS
 
 NUM_HEADS = len(HEADS)
 NUM_SIMILARITY = 8

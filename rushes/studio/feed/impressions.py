@@ -17,8 +17,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rushes.serve.client.database import Base, Database, now
 from rushes.studio import rows
-from rushes.studio.accounts import User
-from rushes.studio.posts import HEADS, Counted, Post
+from rushes.studio.members.accounts import User
+from rushes.studio.social.posts import HEADS, Counted, Post
 
 LOGGER = logging.getLogger("rushes.feed")
 WRITE_S = 0.5

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job
-from rushes.studio import posts, reactions
-from rushes.studio.accounts import User
 from rushes.studio.feed import catalogue, slate, viewer
 from rushes.studio.feed.films import Films
 from rushes.studio.feed.slate import Choice
 from rushes.studio.house import House
-from rushes.studio.posts import Post
+from rushes.studio.members.accounts import User
+from rushes.studio.social import posts, reactions
+from rushes.studio.social.posts import Post
 
 MAX_SEED = 2**53
 _AT_ONCE = threading.BoundedSemaphore(2)  # more at once only take turns at the interpreter, and all end later

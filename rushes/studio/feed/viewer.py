@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy.orm import Session
 
-from rushes.studio import people, posts, reactions
-from rushes.studio.accounts import User
 from rushes.studio.feed import impressions, steering
 from rushes.studio.feed.films import Films
 from rushes.studio.feed.impressions import Recorder
 from rushes.studio.feed.steering import Phrase
 from rushes.studio.feed.words import WIDTH
+from rushes.studio.members.accounts import User
+from rushes.studio.social import people, posts, reactions
 
 NUM_SEEN, NUM_REACTIONS = 1_000, 100
 TASTE = {"create": 3.0, "share": 2.0, "like": 1.0, "finish": 0.1, "not_interested": -1.5, "report": -3.0}

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from rushes.studio import accounts, audit, deletion, ledger, limits, who
-from rushes.studio.accounts import Caller
+from rushes.studio import who
 from rushes.studio.errors import RequestError
+from rushes.studio.members import accounts, audit, deletion, limits
+from rushes.studio.members.accounts import Caller
+from rushes.studio.money import ledger
 from rushes.studio.page import page
 from rushes.studio.who import Member, TheHouse
 
@@ -21,13 +23,13 @@ Self = Annotated[Caller, Depends(who.allowed(accounts.ACCOUNT))]
 
 @SPEC.get("/api/account")
 def show(house: TheHouse, caller: Self) -> dict[str, object]:
-    """Return the account that a key speaks for: its handle, plan and credits."""
+    """Return the account that a key speaks for: its username, plan and credits."""
     user, plan = caller.user, house.plan(caller.user.plan)
     with house.database.write() as session:
         balance = ledger.lock(session, user, plan)
         left = {"credits": balance.credits, "seconds_today": balance.day_s}
     limited = {"monthly_credits": plan.monthly_credits, "daily_seconds": plan.daily_s, "live_jobs": plan.live_jobs}
-    return {"id": user.id, "handle": user.handle, "name": user.name, "plan": user.plan, **left, "limits": limited}
+    return {"id": user.id, "username": user.username, "name": user.name, "plan": user.plan, **left, "limits": limited}
 
 
 @SPEC.get("/account", include_in_schema=False)
@@ -76,12 +78,12 @@ def delete_account(
     house: TheHouse,
     caller: Member,
     later: BackgroundTasks,
-    handle: Annotated[str, Form()],
+    username: Annotated[str, Form()],
     password: Annotated[str, Form()] = "",
 ) -> Response:
     """Delete the account and everything of it: at once for others to see, the files within a minute."""
-    if handle.strip().lower().removeprefix("@") != caller.user.handle:
-        raise RequestError(400, "not_confirmed", f"type {caller.user.handle!r} to confirm", param="handle")
+    if username.strip().lower().removeprefix("@") != caller.user.username:
+        raise RequestError(400, "not_confirmed", f"type {caller.user.username!r} to confirm", param="username")
     _require_password(request, caller, password)
     with house.database.write() as session:
         deletion.ask(session, caller, caller.user)
@@ -94,6 +96,6 @@ def delete_account(
 def _require_password(request: Request, caller: Caller, password: str) -> None:
     if caller.user.password_hash is None:
         return
-    limits.sign_in_tried(request, caller.user.handle)
+    limits.sign_in_tried(request, caller.user.username)
     if not accounts.is_password(caller.user, password):
         raise RequestError(403, "wrong_password", "this is not the account's password", param="password")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from rushes.studio import metrics, overview, who
+from rushes.studio import who
+from rushes.studio.operations import metrics, overview
 from rushes.studio.page import page
 from rushes.studio.who import Admin, TheHouse, Visitor
 

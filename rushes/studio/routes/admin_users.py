@@ -11,9 +11,11 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from rushes.errors import InputError
-from rushes.studio import accounts, audit, deletion, ledger, who
-from rushes.studio.accounts import Caller, User
+from rushes.studio import who
 from rushes.studio.errors import RequestError, unknown
+from rushes.studio.members import accounts, audit, deletion
+from rushes.studio.members.accounts import Caller, User
+from rushes.studio.money import ledger
 from rushes.studio.page import page
 from rushes.studio.who import Admin, TheHouse
 
@@ -25,18 +27,18 @@ PLANS = ("free", "plus", "pro", "admin")
 
 @SPEC.get("/admin/users")
 def users_page(request: Request, house: TheHouse, caller: Admin, search: str = "", after: str = "") -> Response:
-    """List accounts by handle."""
+    """List accounts by username."""
     return _page(request, caller, search, after)
 
 
 @SPEC.post("/admin/users", dependencies=OURS)
-def invite(request: Request, house: TheHouse, caller: Admin, handle: Annotated[str, Form()]) -> Response:
+def invite(request: Request, house: TheHouse, caller: Admin, username: Annotated[str, Form()]) -> Response:
     """Make an account and show the link that signs its owner in."""
     with house.database.write() as session:
-        user = accounts.create(session, handle, None)
+        user = accounts.create(session, username, None)
         link = accounts.make_link(session, user)
         audit.note(session, caller, "account-made", user.id)
-    return _page(request, caller, user.handle, link=link)
+    return _page(request, caller, user.username, link=link)
 
 
 @SPEC.post("/admin/users/{user_id}/plan", dependencies=OURS)
@@ -87,7 +89,7 @@ def make_link(request: Request, house: TheHouse, caller: Admin, user_id: str) ->
         user = _known(session, user_id)
         link = accounts.make_link(session, user)
         audit.note(session, caller, "link-made", user.id)
-    return _page(request, caller, user.handle, link=link)
+    return _page(request, caller, user.username, link=link)
 
 
 @SPEC.post("/admin/users/{user_id}/delete", dependencies=OURS)
@@ -113,19 +115,19 @@ def _other(session: Session, caller: Caller, user_id: str) -> User:
 
 
 def _back(user: User) -> Response:
-    return RedirectResponse(f"/admin/users?search={user.handle}", 303)
+    return RedirectResponse(f"/admin/users?search={user.username}", 303)
 
 
 def _page(request: Request, caller: Caller, search: str, after: str = "", link: str = "") -> Response:
     house = who.house(request)
     query = sa.select(User, ledger.Balance.credits).outerjoin(ledger.Balance, ledger.Balance.user_id == User.id)
     if search:
-        query = query.where(User.handle.startswith(search.strip().lower().removeprefix("@"), autoescape=True))
+        query = query.where(User.username.startswith(search.strip().lower().removeprefix("@"), autoescape=True))
     with house.database.read() as session:
-        found = session.execute(query.where(User.handle > after).order_by(User.handle).limit(PAGE + 1)).all()
+        found = session.execute(query.where(User.username > after).order_by(User.username).limit(PAGE + 1)).all()
     shown = [(user, credits or 0) for user, credits in found[:PAGE]]
     values: dict[str, Any] = {"users": shown, "search": search, "plans": PLANS, "once": secrets.token_hex(8)}
-    last = shown[-1][0].handle if len(found) > PAGE else ""
+    last = shown[-1][0].username if len(found) > PAGE else ""
     address = f"{house.config.base_url}/sign-in/{link}" if link else ""
     answer = page(request, "admin_users.html", caller, after=last, link=address, **values)
     if link:

@@ -10,11 +10,12 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 
 from rushes.serve.client.jobs import Job
-from rushes.studio import arena, posts, who
-from rushes.studio.accounts import User
+from rushes.studio import who
 from rushes.studio.feed.show import MAX_SEED
+from rushes.studio.members.accounts import User
 from rushes.studio.page import page
-from rushes.studio.posts import Post
+from rushes.studio.social import arena, posts
+from rushes.studio.social.posts import Post
 from rushes.studio.who import Member, TheHouse
 
 SPEC = APIRouter(include_in_schema=False)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from rushes.studio import billing, ledger, who
+from rushes.studio import who
 from rushes.studio.errors import RequestError
+from rushes.studio.money import billing, ledger
 from rushes.studio.page import page
 from rushes.studio.settings import PlansConfig
 from rushes.studio.who import Member, TheHouse

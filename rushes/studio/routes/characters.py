@@ -8,9 +8,11 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from rushes.errors import InputError
-from rushes.studio import characters, moderation, who
+from rushes.studio import who
 from rushes.studio.errors import RequestError
 from rushes.studio.page import page
+from rushes.studio.social import characters
+from rushes.studio.trust import moderation
 from rushes.studio.who import Member, TheHouse
 
 SPEC = APIRouter(include_in_schema=False)

@@ -7,11 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.studio import bodies, characters, films
-from rushes.studio.bodies import Fields
-from rushes.studio.characters import Character
 from rushes.studio.errors import RequestError, unknown
+from rushes.studio.library import films
+from rushes.studio.social import characters
+from rushes.studio.social.characters import Character
 from rushes.studio.who import Maker, Reader, TheHouse
+from rushes.studio.wire import bodies
+from rushes.studio.wire.bodies import Fields
 
 SPEC = APIRouter(prefix="/v1/videos/characters", tags=["videos"])
 

@@ -10,9 +10,10 @@ from fastapi.responses import RedirectResponse, Response
 
 from rushes.errors import InputError
 from rushes.serve.client.jobs import LIVE
-from rushes.studio import chat, who
-from rushes.studio.accounts import Caller
+from rushes.studio import who
+from rushes.studio.chat import talk as chat
 from rushes.studio.house import House
+from rushes.studio.members.accounts import Caller
 from rushes.studio.page import page
 from rushes.studio.who import Member, TheHouse
 

@@ -18,11 +18,13 @@ from rushes import tiers
 from rushes.errors import InputError
 from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Job
-from rushes.studio import bodies, chat, tools, wire
-from rushes.studio.bodies import Fields
-from rushes.studio.chat import Reply
+from rushes.studio.chat import talk as chat
+from rushes.studio.chat.talk import Reply
 from rushes.studio.house import House
 from rushes.studio.who import Maker, Reader, TheHouse
+from rushes.studio.wire import bodies, tools
+from rushes.studio.wire import videos as wire
+from rushes.studio.wire.bodies import Fields
 
 SPEC = APIRouter(prefix="/v1", tags=["chat"])
 WAIT_S, LOOK_S, STREAM_S = 50.0, 0.5, 600.0

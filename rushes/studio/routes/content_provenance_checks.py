@@ -11,10 +11,11 @@ from starlette.datastructures import UploadFile
 from rushes import tiers
 from rushes.errors import RushesError
 from rushes.serve.client.database import now
-from rushes.studio import bodies, provenance
-from rushes.studio.bodies import Fields
 from rushes.studio.errors import RequestError
+from rushes.studio.trust import provenance
 from rushes.studio.who import Reader, TheHouse
+from rushes.studio.wire import bodies
+from rushes.studio.wire.bodies import Fields
 
 SPEC = APIRouter(prefix="/v1", tags=["provenance"])
 FOUND: dict[bool, Literal["detected", "not_detected"]] = {True: "detected", False: "not_detected"}

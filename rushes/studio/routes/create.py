@@ -11,11 +11,12 @@ from pydantic import BaseModel
 
 from rushes import tiers
 from rushes.errors import InputError
-from rushes.studio import drafts, films, orders, who
-from rushes.studio.accounts import Caller
-from rushes.studio.drafts import Draft
+from rushes.studio import orders, who
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.library import drafts, films
+from rushes.studio.library.drafts import Draft
+from rushes.studio.members.accounts import Caller
 from rushes.studio.page import page
 from rushes.studio.who import Member, TheHouse
 

@@ -7,8 +7,9 @@ import re
 from fastapi import APIRouter, BackgroundTasks, Depends, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
-from rushes.studio import exports, who
-from rushes.studio.exports import Export
+from rushes.studio import who
+from rushes.studio.members import exports
+from rushes.studio.members.exports import Export
 from rushes.studio.page import page
 from rushes.studio.who import Member, TheHouse
 
@@ -44,7 +45,7 @@ def download(request: Request, house: TheHouse, caller: Member, export_id: str) 
     if start >= stop:
         return Response(status_code=416, headers={"content-range": f"bytes */{export.num_bytes}"})
     headers["content-length"] = str(stop - start)
-    headers["content-disposition"] = f'attachment; filename="{caller.user.handle}.zip"'
+    headers["content-disposition"] = f'attachment; filename="{caller.user.username}.zip"'
     is_part = stop - start < export.num_bytes
     if is_part:
         headers["content-range"] = f"bytes {start}-{stop - 1}/{export.num_bytes}"

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from rushes.errors import InputError
-from rushes.studio import flywheel, people, who
+from rushes.studio import who
 from rushes.studio.feed import show, steering
 from rushes.studio.feed.viewer import BREAK_MIN
 from rushes.studio.page import page
 from rushes.studio.routes.posts import described
+from rushes.studio.social import flywheel, people
 from rushes.studio.who import Member, Reader, TheHouse, Visitor
 
 SPEC = APIRouter()

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from rushes.errors import InputError
 from rushes.serve.client import jobs, workers
 from rushes.serve.client.jobs import Job
-from rushes.studio import films, library, media, who
+from rushes.studio import media, who
 from rushes.studio.house import House
+from rushes.studio.library import films
+from rushes.studio.library import shelf as library
 from rushes.studio.page import page
-from rushes.studio.posts import VISIBILITIES, Post
+from rushes.studio.social.posts import VISIBILITIES, Post
 from rushes.studio.who import Member, TheHouse
 
 SPEC = APIRouter(include_in_schema=False)

@@ -36,7 +36,6 @@ def look(look: Annotated[str, Form()], next: Annotated[str, Form()] = "/") -> Re
     """Keep the colours that somebody chose."""
     if look not in LOOKS:
         raise InputError(f"look {look[:40]!r} is illegal; legal: {nearest_first(look, LOOKS)}")
-    back = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    answer = RedirectResponse(back, 303)
+    answer = RedirectResponse(who.own_path(next), 303)
     answer.set_cookie(LOOK_COOKIE, look, max_age=YEAR_S, httponly=True, samesite="lax")
     return answer

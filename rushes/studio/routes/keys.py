@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from rushes.errors import InputError
-from rushes.studio import accounts, audit, who
-from rushes.studio.accounts import Caller
+from rushes.studio import who
 from rushes.studio.errors import RequestError, unknown
 from rushes.studio.house import House
+from rushes.studio.members import accounts, audit
+from rushes.studio.members.accounts import Caller
 from rushes.studio.page import page
 from rushes.studio.who import Member, TheHouse
 

@@ -11,10 +11,12 @@ from pydantic import BaseModel
 
 from rushes import tiers
 from rushes.errors import InputError, nearest_first
-from rushes.studio import films, library, vocabulary, who
-from rushes.studio.accounts import Caller
+from rushes.studio import who
 from rushes.studio.house import House
-from rushes.studio.library import Shelf
+from rushes.studio.library import films, vocabulary
+from rushes.studio.library import shelf as library
+from rushes.studio.library.shelf import Shelf
+from rushes.studio.members.accounts import Caller
 from rushes.studio.page import page
 from rushes.studio.who import Member, TheHouse
 

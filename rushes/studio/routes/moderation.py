@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from rushes.studio import audit, reviews, who
-from rushes.studio.accounts import User
+from rushes.studio import who
+from rushes.studio.members import audit
+from rushes.studio.members.accounts import User
 from rushes.studio.page import page
-from rushes.studio.reviews import Report, Review
+from rushes.studio.trust import reviews
+from rushes.studio.trust.reviews import Report, Review
 from rushes.studio.who import Admin, TheHouse
 
 SPEC = APIRouter(include_in_schema=False)
 OURS = [Depends(who.own_form)]
-PLACES = {"film": "/films/{}", "post": "/p/{}", "person": "/@{}"}  # where an admin can look at it; by handle
+PLACES = {"film": "/films/{}", "post": "/p/{}", "person": "/@{}"}  # where an admin can look at it; by username
 
 
 @SPEC.get("/admin/moderation")
@@ -56,4 +58,4 @@ def decide_report(
 
 
 def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
-    return {user.id: user.handle for user in session.query(User).filter(User.id.in_(user_ids))}
+    return {user.id: user.username for user in session.query(User).filter(User.id.in_(user_ids))}

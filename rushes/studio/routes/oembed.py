@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 
 from rushes.serve.client.jobs import Job
-from rushes.studio import posts
 from rushes.studio.errors import RequestError, unknown
+from rushes.studio.social import posts
 from rushes.studio.who import TheHouse
 
 SPEC = APIRouter()
@@ -41,7 +41,7 @@ def oembed(
         "type": "video",
         "title": post.title,
         "author_name": author.name,
-        "author_url": f"{house.config.base_url}/@{author.handle}",
+        "author_url": f"{house.config.base_url}/@{author.username}",
         "provider_name": house.config.name,
         "provider_url": house.config.base_url,
         "thumbnail_url": f"{address}/thumbnail.file",

@@ -11,9 +11,11 @@ from sqlalchemy import select
 
 from rushes.errors import InputError
 from rushes.serve.client.jobs import Job
-from rushes.studio import moderation, people, posts, reactions, reviews, who
+from rushes.studio import who
 from rushes.studio.page import page
 from rushes.studio.routes.posts import local
+from rushes.studio.social import people, posts, reactions
+from rushes.studio.trust import moderation, reviews
 from rushes.studio.who import Member, TheHouse, Visitor
 
 SPEC = APIRouter(include_in_schema=False)
@@ -50,7 +52,7 @@ def show(request: Request, house: TheHouse, visitor: Visitor, name: str, before:
             "ties": people.ties(session, me, person.id),
             "posts": [(post, films[post.job_id]) for post in found[:PAGE]],
             "hidden": people.hidden_by(session, person) if is_own else [],
-            "next": f"/@{person.handle}?before={found[PAGE - 1].created_at}" if len(found) > PAGE else "",
+            "next": f"/@{person.username}?before={found[PAGE - 1].created_at}" if len(found) > PAGE else "",
             "reasons": [(one, one) for one in reviews.REASONS],
         }
     return page(request, "person.html", visitor, **values)
@@ -66,7 +68,7 @@ def tie(house: TheHouse, caller: Member, name: str, wish: Annotated[Wish, Form()
         elif people.tie(session, caller.user, other, wish.kind) and wish.kind == people.FOLLOW and wish.post:
             posts.find(session, wish.post, caller.user)
             reactions.react(session, caller.user, wish.post, "follow", wish.impression)
-    return RedirectResponse(local(wish.next, f"/@{other.handle}"), 303)
+    return RedirectResponse(local(wish.next, f"/@{other.username}"), 303)
 
 
 @SPEC.post("/@{name}/report", dependencies=OWN_FORM)
@@ -77,7 +79,7 @@ def report(house: TheHouse, caller: Member, name: str, reason: Text, detail: Tex
         if other.id == caller.user.id:
             raise InputError("you cannot report yourself")
         reviews.report(session, caller, "person", other.id, reason, detail)
-    return RedirectResponse(f"/@{other.handle}", 303)
+    return RedirectResponse(f"/@{other.username}", 303)
 
 
 @SPEC.post("/profile", dependencies=OWN_FORM)
@@ -87,4 +89,4 @@ def describe(house: TheHouse, caller: Member, name: Text = "", bio: Text = "") -
     with house.database.write() as session:
         people.describe(session, caller.user, name=name, bio=bio)
         reviews.hold(session, caller.user.id, "person", caller.user.id, f"{name}\n{bio}", verdict)
-    return RedirectResponse(f"/@{caller.user.handle}", 303)
+    return RedirectResponse(f"/@{caller.user.username}", 303)

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job, Order
-from rushes.studio import characters, comments, media, moderation, orders, people, posts, reactions, reviews, who
-from rushes.studio.accounts import Caller, User
+from rushes.studio import media, orders, who
 from rushes.studio.errors import unknown
 from rushes.studio.feed import catalogue
 from rushes.studio.house import House
+from rushes.studio.members.accounts import Caller, User
 from rushes.studio.page import page
-from rushes.studio.posts import EVERYONE, PUBLIC, Post
+from rushes.studio.social import characters, comments, people, posts, reactions
+from rushes.studio.social.posts import EVERYONE, PUBLIC, Post
+from rushes.studio.trust import moderation, reviews
 from rushes.studio.who import Maker, Member, Reader, TheHouse, Visitor
 
 SPEC = APIRouter()
@@ -134,7 +136,7 @@ def delete(house: TheHouse, caller: Member, post_id: str) -> Response:
     """Take a post away; the film stays in the library."""
     with house.database.write() as session:
         posts.delete(session, caller, post_id)
-    return RedirectResponse(f"/@{caller.user.handle}", 303)
+    return RedirectResponse(f"/@{caller.user.username}", 303)
 
 
 @SPEC.post("/p/{post_id}/reactions", dependencies=OWN_FORM, include_in_schema=False)
@@ -240,7 +242,7 @@ def api_show(house: TheHouse, caller: Reader, post_id: str) -> dict[str, Any]:
     with house.database.read() as session:
         post, author = posts.find(session, post_id, caller.user)
         tree = [
-            {"id": one.id, "author": by.handle, "depth": depth}
+            {"id": one.id, "author": by.username, "depth": depth}
             for one, by, depth in posts.tree(session, post, caller.user)
         ]
     return described(house, post, author) | {"tree": tree}
@@ -266,7 +268,7 @@ def described(house: House, post: Post, author: User) -> dict[str, Any]:
     return {
         "id": post.id,
         "object": "post",
-        "author": author.handle,
+        "author": author.username,
         "title": post.title,
         "prompt": post.prompt,
         "visibility": post.visibility,

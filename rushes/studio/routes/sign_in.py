@@ -10,11 +10,13 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from rushes.errors import InputError
-from rushes.studio import accounts, audit, closing, limits, moderation, oidc, who
-from rushes.studio.accounts import User
+from rushes.studio import who
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.members import accounts, audit, closing, limits, oidc
+from rushes.studio.members.accounts import User
 from rushes.studio.page import page
+from rushes.studio.trust import moderation
 from rushes.studio.who import TheHouse, Visitor
 
 SPEC = APIRouter(include_in_schema=False)
@@ -38,7 +40,7 @@ def sign_in(
     password: Annotated[str, Form()],
     next: Annotated[str, Form()] = "/",
 ) -> Response:
-    """Sign somebody in by handle or email and password."""
+    """Sign somebody in by username or email and password."""
     limits.sign_in_tried(request, name)
     with house.database.read() as session:
         user = accounts.by_name(session, name)
@@ -58,7 +60,7 @@ def sign_up_page(request: Request, house: TheHouse, next: str = "/") -> Response
 def sign_up(
     request: Request,
     house: TheHouse,
-    handle: Annotated[str, Form()],
+    username: Annotated[str, Form()],
     password: Annotated[str, Form()],
     email: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",
@@ -66,13 +68,13 @@ def sign_up(
     """Make an account and sign it in."""
     closing.require_sign_up(house.config)
     limits.sign_in_tried(request, f"new {limits.address_of(request)}")
-    moderation.require_allowed(house, handle, "handle")
+    moderation.require_allowed(house, username, "username")
     try:
         password_hash = accounts.hashed(password)
         with house.database.write() as session:
-            user = accounts.create(session, handle, password_hash, email=email)
+            user = accounts.create(session, username, password_hash, email=email)
     except InputError as error:
-        return _sign_up_page(request, next, handle=handle, email=email, error=str(error))
+        return _sign_up_page(request, next, username=username, email=email, error=str(error))
     return _signed_in(request, house, user, next, "sign-up")
 
 
@@ -159,6 +161,6 @@ def _sign_in_page(request: Request, next: str, *, name: str = "", error: str = "
     return page(request, "sign_in.html", None, status=400 if error else 200, **shown)
 
 
-def _sign_up_page(request: Request, next: str, *, handle: str = "", email: str = "", error: str = "") -> Response:
-    shown = {"next": who.own_path(next), "handle": handle, "email": email, "error": error}
+def _sign_up_page(request: Request, next: str, *, username: str = "", email: str = "", error: str = "") -> Response:
+    shown = {"next": who.own_path(next), "username": username, "email": email, "error": error}
     return page(request, "sign_up.html", None, status=400 if error else 200, **shown, shortest=accounts.SHORTEST)

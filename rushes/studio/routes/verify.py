@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request, UploadFile
 from fastapi.responses import Response
 
 from rushes.errors import RushesError
-from rushes.studio import provenance
 from rushes.studio.errors import RequestError
 from rushes.studio.page import page
+from rushes.studio.trust import provenance
 from rushes.studio.who import TheHouse, Visitor, own_form
 
 SPEC = APIRouter()

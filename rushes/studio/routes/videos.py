@@ -8,13 +8,15 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from rushes.serve.client.jobs import LIVE, Job, Order
-from rushes.studio import bodies, content, films, wire, xai
-from rushes.studio.accounts import Caller
-from rushes.studio.bodies import Fields
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.library import content, films
+from rushes.studio.members.accounts import Caller
 from rushes.studio.who import Maker, Reader, TheHouse
-from rushes.studio.wire import Create, Deleted, Edit, Extend, Remix, Video, Videos
+from rushes.studio.wire import bodies, xai
+from rushes.studio.wire import videos as wire
+from rushes.studio.wire.bodies import Fields
+from rushes.studio.wire.videos import Create, Deleted, Edit, Extend, Remix, Video, Videos
 
 SPEC = APIRouter(prefix="/v1/videos", tags=["videos"])
 ONCE_CHARACTERS = 200

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.studio import bodies, webhooks
-from rushes.studio.bodies import Fields
 from rushes.studio.house import House
-from rushes.studio.webhooks import EVENTS, WebhookEndpoint
 from rushes.studio.who import Maker, Reader, TheHouse
+from rushes.studio.wire import bodies, webhooks
+from rushes.studio.wire.bodies import Fields
+from rushes.studio.wire.webhooks import EVENTS, WebhookEndpoint
 
 
 @asynccontextmanager

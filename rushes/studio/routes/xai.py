@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from rushes.studio import bodies, films, wire, xai
-from rushes.studio.bodies import Fields
+from rushes.studio.library import films
 from rushes.studio.who import Maker, TheHouse
-from rushes.studio.xai import Accepted, Generation
+from rushes.studio.wire import bodies, xai
+from rushes.studio.wire import videos as wire
+from rushes.studio.wire.bodies import Fields
+from rushes.studio.wire.xai import Accepted, Generation
 
 SPEC = APIRouter(prefix="/v1/videos", tags=["videos"])
 

@@ -8,11 +8,12 @@ import pytest
 import showings
 import studios
 
-from rushes.studio import posts, reactions, reviews
 from rushes.studio.feed import catalogue
 from rushes.studio.feed.catalogue import Catalogue
 from rushes.studio.feed.words import embed
-from rushes.studio.moderation import REVIEW, Verdict
+from rushes.studio.social import posts, reactions
+from rushes.studio.trust import reviews
+from rushes.studio.trust.moderation import REVIEW, Verdict
 
 
 @pytest.fixture

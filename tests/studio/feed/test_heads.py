@@ -9,7 +9,7 @@ import pytest
 
 from rushes.studio.feed import heads
 from rushes.studio.feed.films import NUM_BUCKETS, NUM_HEADS, NUM_SIMILARITY, Films, empty
-from rushes.studio.posts import HEADS
+from rushes.studio.social.posts import HEADS
 
 
 def some(num: int, **changed: object) -> Films:

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 import studios
 
 from rushes.serve.client.database import now
-from rushes.studio import reactions
 from rushes.studio.feed import impressions
 from rushes.studio.feed.impressions import Impression, Rate, Recorder
-from rushes.studio.posts import HEADS, Post
+from rushes.studio.social import reactions
+from rushes.studio.social.posts import HEADS, Post
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import showings
 import studios
 
-from rushes.studio import people, posts, reactions
 from rushes.studio.feed import catalogue, impressions, show
+from rushes.studio.social import people, posts, reactions
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def test_what_was_hidden_a_moment_ago_is_not_shown(house) -> None:
     with house.database.write() as session:
         reactions.react(session, ann, other.id, "like")
     (found,) = show.following(house, ann).films
-    assert found.did == {"like"} and found.author.handle == "bob" and found.job.id == other.job_id
+    assert found.did == {"like"} and found.author.username == "bob" and found.job.id == other.job_id

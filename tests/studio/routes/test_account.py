@@ -9,9 +9,10 @@ import pytest
 import studios
 from fastapi.testclient import TestClient
 
-from rushes.studio import accounts, app
-from rushes.studio.accounts import READ, User
+from rushes.studio import app
 from rushes.studio.house import House
+from rushes.studio.members import accounts
+from rushes.studio.members.accounts import READ, User
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,10 @@ def talking(house: House) -> TestClient:
     return TestClient(app.create(house), follow_redirects=False)
 
 
-def a_member(house: House, talking: TestClient, handle: str) -> tuple[User, str]:
+def a_member(house: House, talking: TestClient, username: str) -> tuple[User, str]:
     """Make an account with a password and sign it in; return it and the token of its forms."""
     with house.database.write() as session:
-        user = accounts.create(session, handle, _HASH)
+        user = accounts.create(session, username, _HASH)
     return user, studios.signed_in(house, talking, user)
 
 
@@ -48,7 +49,7 @@ def test_the_page_shows_credits_and_sessions(house: House, talking: TestClient) 
 def test_programs_see_the_account_with_the_right_scope(house: House, talking: TestClient) -> None:
     _, headers = studios.person(house, "program")
     said = talking.get("/api/account", headers=headers).json()
-    assert (said["handle"], said["plan"], said["credits"]) == ("program", "free", 600)
+    assert (said["username"], said["plan"], said["credits"]) == ("program", "free", 600)
     assert said["limits"] == {"monthly_credits": 600, "daily_seconds": 60, "live_jobs": 3}
     _, reader = studios.person(house, "reader", scopes=(READ,))
     assert talking.get("/api/account", headers=reader).status_code == 403
@@ -97,11 +98,11 @@ def test_another_accounts_session_does_not_end(house: House, talking: TestClient
 def test_an_account_is_deleted_after_it_is_named_and_proved(house: House, talking: TestClient) -> None:
     user, token = a_member(house, talking, "leaver")
     films_there.made(house, user, 2)
-    form = {"csrf": token, "handle": "leaver", "password": studios.PASSWORD}
-    assert talking.post("/account/delete", data=form | {"handle": "other"}).status_code == 400
+    form = {"csrf": token, "username": "leaver", "password": studios.PASSWORD}
+    assert talking.post("/account/delete", data=form | {"username": "other"}).status_code == 400
     assert talking.post("/account/delete", data=form | {"password": "a wrong password"}).status_code == 403
     assert talking.post("/account/delete", data=form | {"csrf": "x"}).status_code == 403
-    assert talking.post("/account/delete", data=form | {"handle": "@Leaver"}).headers["location"] == "/"
+    assert talking.post("/account/delete", data=form | {"username": "@Leaver"}).headers["location"] == "/"
     assert talking.get("/account").headers["location"].startswith("/sign-in")
     with house.database.read() as session:
         assert session.get(User, user.id) is None

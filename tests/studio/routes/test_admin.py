@@ -9,7 +9,7 @@ from studios import client, opened, person, signed_in
 
 from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Job
-from rushes.studio.drafts import Draft
+from rushes.studio.library.drafts import Draft
 
 
 def test_admins_see_what_failed_and_try_again(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import pytest
 import studios
 from fastapi.testclient import TestClient
 
-from rushes.studio import accounts, app, audit, ledger
-from rushes.studio.accounts import User
+from rushes.studio import app
 from rushes.studio.house import House
+from rushes.studio.members import accounts, audit
+from rushes.studio.members.accounts import User
+from rushes.studio.money import ledger
 from rushes.studio.routes import admin_users
 
 
@@ -63,7 +65,7 @@ def test_an_invitation_and_a_lost_password_are_links_that_work_once(
     house: House, admin: User, talking: TestClient
 ) -> None:
     token = studios.signed_in(house, talking, admin)
-    made = talking.post("/admin/users", data={"csrf": token, "handle": "guest"})
+    made = talking.post("/admin/users", data={"csrf": token, "username": "guest"})
     first = re.search(r"/sign-in/([\w-]+)", made.text)[1]
     assert made.headers["cache-control"] == "no-store"
     with house.database.write() as session:
@@ -71,8 +73,8 @@ def test_an_invitation_and_a_lost_password_are_links_that_work_once(
     again = talking.post(f"/admin/users/{guest.id}/link", data={"csrf": token})
     second = re.search(r"/sign-in/([\w-]+)", again.text)[1]
     with house.database.write() as session:
-        assert accounts.by_link(session, second).handle == "guest"
-    assert talking.post("/admin/users", data={"csrf": token, "handle": "no!"}).status_code == 400
+        assert accounts.by_link(session, second).username == "guest"
+    assert talking.post("/admin/users", data={"csrf": token, "username": "no!"}).status_code == 400
 
 
 def test_an_account_is_deleted_but_not_ones_own(house: House, admin: User, talking: TestClient) -> None:

@@ -11,9 +11,10 @@ import stripe
 import studios
 from fastapi.testclient import TestClient
 
-from rushes.studio import app, billing
-from rushes.studio.accounts import User
+from rushes.studio import app
 from rushes.studio.house import House
+from rushes.studio.members.accounts import User
+from rushes.studio.money import billing
 from rushes.studio.settings import BillingConfig
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import showings
 import studios
 
-from rushes.studio import characters
+from rushes.studio.social import characters
 
 
 def test_a_character_from_making_to_taking_back(tmp_path) -> None:

@@ -10,7 +10,7 @@ import studios
 import wires
 
 from rushes.serve.client import jobs
-from rushes.studio import provenance
+from rushes.studio.trust import provenance
 
 
 def test_films_are_told_apart(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from studios import client, opened, person, signed_in
 from rushes.serve.client import jobs
 from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job
-from rushes.studio import library, media
-from rushes.studio.drafts import Draft
+from rushes.studio import media
+from rushes.studio.library import shelf as library
+from rushes.studio.library.drafts import Draft
 
 
 @pytest.fixture(scope="module")

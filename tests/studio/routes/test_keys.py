@@ -9,8 +9,9 @@ import pytest
 import studios
 from fastapi.testclient import TestClient
 
-from rushes.studio import accounts, app
+from rushes.studio import app
 from rushes.studio.house import House
+from rushes.studio.members import accounts
 from rushes.studio.routes import keys
 
 
@@ -34,7 +35,7 @@ def test_a_key_is_shown_once_works_and_is_revoked(house: House, talking: TestCli
     assert made.headers["cache-control"] == "no-store" and "<b>laptop" not in made.text
     assert secret not in talking.get("/account/keys").text
     bearer = {"authorization": f"Bearer {secret}"}
-    assert talking.get("/api/account", headers=bearer).json()["handle"] == "maker"
+    assert talking.get("/api/account", headers=bearer).json()["username"] == "maker"
     with house.database.read() as session:
         key = next(row for row in accounts.keys(session, user.id) if row.scopes == ["films:read", "account"])
     assert talking.post(f"/account/keys/{key.id}/revoke", data={"csrf": token}).status_code == 303
@@ -45,7 +46,7 @@ def test_a_key_is_shown_once_works_and_is_revoked(house: House, talking: TestCli
 @pytest.mark.parametrize("scopes", [[], ["films:eat"], ["films:read", "admin"]])
 def test_a_key_needs_legal_scopes(house: House, talking: TestClient, scopes: list[str]) -> None:
     with house.database.write() as session:
-        user = accounts.create(session, accounts.free_handle(session, "greedy"), None)
+        user = accounts.create(session, accounts.free_username(session, "greedy"), None)
     token = studios.signed_in(house, talking, user)
     answer = talking.post("/account/keys", data={"csrf": token, "scopes": scopes})
     assert answer.status_code == 400

@@ -8,10 +8,11 @@ import pytest
 import studios
 from fastapi.testclient import TestClient
 
-from rushes.studio import app, reviews
-from rushes.studio.accounts import Caller
+from rushes.studio import app
 from rushes.studio.house import House
-from rushes.studio.moderation import by_rules
+from rushes.studio.members.accounts import Caller
+from rushes.studio.trust import reviews
+from rushes.studio.trust.moderation import by_rules
 
 TEXT = "a gory <b>lake</b>"
 

@@ -6,8 +6,8 @@ import pytest
 import showings
 import studios
 
-from rushes.studio.posts import PRIVATE
 from rushes.studio.routes.oembed import fitted
+from rushes.studio.social.posts import PRIVATE
 
 
 def test_oembed(tmp_path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import showings
 import studios
 
-from rushes.studio.posts import PRIVATE
+from rushes.studio.social.posts import PRIVATE
 
 
 def test_profiles_and_ties(tmp_path) -> None:

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 import studios
 
 from rushes.serve.client.jobs import Job
-from rushes.studio import characters, posts
 from rushes.studio.feed import catalogue
-from rushes.studio.posts import PRIVATE, UNLISTED, Post
 from rushes.studio.routes.posts import local
+from rushes.studio.social import characters, posts
+from rushes.studio.social.posts import PRIVATE, UNLISTED, Post
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_remix_of_somebodys_likeness_needs_their_consent(house, talking) -> No
         characters.consent(session, mine, character.id, "all")
     assert send(talking, csrf, f"/p/{post.id}/remix", prompt="a boat", once="b").status_code == 303
     with house.database.read() as session:
-        assert [user.handle for _, user, _ in characters.uses(session, character)] == ["bob", "ann"]
+        assert [user.username for _, user, _ in characters.uses(session, character)] == ["bob", "ann"]
 
 
 def test_the_api_says_the_same(house, talking) -> None:

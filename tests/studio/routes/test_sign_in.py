@@ -11,8 +11,9 @@ import pytest
 import studios
 from fastapi.testclient import TestClient
 
-from rushes.studio import accounts, app, audit, who
+from rushes.studio import app, who
 from rushes.studio.house import House
+from rushes.studio.members import accounts, audit
 from rushes.studio.settings import LimitsConfig
 
 
@@ -37,7 +38,7 @@ def send(talking: TestClient, path: str, **fields: str):
 
 
 def test_a_stranger_signs_up_and_is_signed_in(house: House, talking: TestClient) -> None:
-    answer = send(talking, "/sign-up?next=/create", handle="Boat", password=studios.PASSWORD, next="/create")
+    answer = send(talking, "/sign-up?next=/create", username="Boat", password=studios.PASSWORD, next="/create")
     assert (answer.status_code, answer.headers["location"]) == (303, "/create")
     cookie = answer.headers["set-cookie"]
     assert all(part in cookie for part in ("HttpOnly", "SameSite=lax", "Secure", "Path=/"))
@@ -51,22 +52,22 @@ def test_a_stranger_signs_up_and_is_signed_in(house: House, talking: TestClient)
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"handle": "ann", "password": studios.PASSWORD}, "nearest free one is"),
-        ({"handle": "b b", "password": studios.PASSWORD}, "is illegal; legal"),
-        ({"handle": "bob", "password": "short"}, "legal: 10 to 200"),
-        ({"handle": "bob", "password": studios.PASSWORD, "email": "ann@films.test"}, "sign in instead"),
+        ({"username": "ann", "password": studios.PASSWORD}, "nearest free one is"),
+        ({"username": "b b", "password": studios.PASSWORD}, "is illegal; legal"),
+        ({"username": "bob", "password": "short"}, "legal: 10 to 200"),
+        ({"username": "bob", "password": studios.PASSWORD, "email": "ann@films.test"}, "sign in instead"),
     ],
 )
 def test_a_wrong_sign_up_says_what_is_wrong_and_keeps_what_was_typed(
     talking: TestClient, fields: dict[str, str], said: str
 ) -> None:
     answer = send(talking, "/sign-up", **fields)
-    assert answer.status_code == 400 and said in answer.text and f'value="{fields["handle"]}"' in answer.text
+    assert answer.status_code == 400 and said in answer.text and f'value="{fields["username"]}"' in answer.text
     assert studios.PASSWORD not in answer.text
 
 
 def test_a_handle_is_moderated(talking: TestClient) -> None:
-    answer = send(talking, "/sign-up", handle="naked_child", password=studios.PASSWORD)
+    answer = send(talking, "/sign-up", username="naked_child", password=studios.PASSWORD)
     assert answer.status_code == 400 and "minors-sexual" in answer.text
 
 
@@ -149,7 +150,7 @@ def test_a_zero_character_is_a_clear_fault_in_postgresql_too(tmp_path: Path, pos
     with studios.opened(tmp_path, database=postgres_server.database("zero")) as house:
         talking = TestClient(app.create(house), follow_redirects=False)
         assert send(talking, "/sign-in", name="a\0b", password=studios.PASSWORD).status_code == 400
-        assert send(talking, "/sign-up", handle="a\0b", password=studios.PASSWORD).status_code == 400
+        assert send(talking, "/sign-up", username="a\0b", password=studios.PASSWORD).status_code == 400
         assert send(talking, "/sign-in/x%00y").status_code == 410
 
 
@@ -158,6 +159,6 @@ def test_a_closed_door_is_closed(tmp_path: Path) -> None:
         with studios.opened(tmp_path / str(number), **changed) as house, studios.client(house) as talking:
             assert talking.get("/sign-up").status_code == 403
             token = who.form_token(house, None)
-            form = {"csrf": token, "handle": "bob", "password": studios.PASSWORD}
+            form = {"csrf": token, "username": "bob", "password": studios.PASSWORD}
             assert talking.post("/sign-up", data=form).status_code == 403
             assert "Make an account" not in talking.get("/sign-in").text

@@ -1,0 +1,145 @@
+"""The functions that a chat model may call: the same five as the MCP server's tools, run for one caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rushes.errors import InputError
+from rushes.serve.client.jobs import Job
+from rushes.studio.errors import RequestError
+from rushes.studio.house import House
+from rushes.studio.library import films
+from rushes.studio.members.accounts import READ, WRITE, Caller
+from rushes.studio.wire import bodies
+from rushes.studio.wire import videos as wire
+
+SHOWN = ("id", "status", "progress", "prompt", "size", "seconds", "format", "seed", "error", "estimate_s", "url")
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Look(_Arguments):
+    prompt: str = Field(description="what the film shows, as in 'a red boat crosses a lake at dusk'")
+    size: str | None = Field(default=None, description="WIDTHxHEIGHT: 768x432, 432x768, 512x512, 1280x720 or 720x1280")
+    seconds: int | None = Field(default=None, description="1 to 10")
+    format: str | None = Field(default=None, description="mp4, gif or webp; png for a still")
+    seed: int | None = Field(default=None, description="the same seed makes the same film")
+
+
+class Generate(_Look):
+    """Make a film from a prompt; it takes a while, and get_video tells how far it is."""
+
+    tier: str | None = Field(default=None, description="flipbook, short, feature or still")
+
+
+class Remix(_Look):
+    """Make a film of another prompt with a finished film's seed, size and length."""
+
+    video_id: str = Field(description="the film's id, video_...")
+
+
+class Get(_Arguments):
+    """Say how a film is doing."""
+
+    video_id: str = Field(description="the film's id, video_...")
+
+
+class Cancel(Get):
+    """End a film that waits or is being made."""
+
+
+class Listing(_Arguments):
+    """List the caller's films, the newest first."""
+
+    limit: int = Field(default=10, ge=1, le=50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """What came of a call: `answer` for the model, and the film that was asked for, if one was."""
+
+    answer: dict[str, Any]
+    job: Job | None = None
+
+
+def schema() -> list[dict[str, Any]]:
+    """Return the functions as OpenAI-compatible models read them."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": name,
+                "description": arguments.__doc__,
+                "parameters": arguments.model_json_schema(),
+            },
+        }
+        for name, (arguments, _, _) in TOOLS.items()
+    ]
+
+
+def call(house: House, caller: Caller, name: str, arguments: str) -> Called:
+    """Run a function for `caller`, and for nobody else; whatever is wrong becomes an answer that a model can read."""
+    if name not in TOOLS:
+        return Called(answer={"error": f"there is no function {name[:80]!r}; known: {', '.join(TOOLS)}"})
+    kind, scope, run = TOOLS[name]
+    try:
+        if scope not in caller.scopes:
+            raise RequestError(403, "missing_scope", f"this key lacks the scope {scope!r}")
+        values = json.loads(arguments or "{}")
+        return run(house, caller, bodies.read(kind, bodies.legible(values)))
+    except (RequestError, InputError) as error:
+        return Called(answer={"error": str(error)})
+    except (ValueError, RecursionError, AttributeError):
+        return Called(answer={"error": "the arguments are no JSON object"})
+
+
+def _generate(house: House, caller: Caller, said: Generate) -> Called:
+    asked = wire.Create(**said.model_dump(exclude_none=True))
+    return _made(house, films.ask(house, caller, wire.created(asked)))
+
+
+def _remix(house: House, caller: Caller, said: Remix) -> Called:
+    with house.database.read() as session:
+        parent = films.finished(session, caller, said.video_id)
+    asked = wire.Remix(**said.model_dump(exclude_none=True, exclude={"video_id"}))
+    return _made(house, films.ask(house, caller, wire.derived(asked, parent, "remix")))
+
+
+def _get(house: House, caller: Caller, said: Get) -> Called:
+    with house.database.read() as session:
+        return Called(answer=_shown(house, films.own(session, caller, said.video_id)))
+
+
+def _cancel(house: House, caller: Caller, said: Cancel) -> Called:
+    return Called(answer=_shown(house, films.cancel(house, caller, said.video_id)))
+
+
+def _listing(house: House, caller: Caller, said: Listing) -> Called:
+    with house.database.read() as session:
+        page, has_more = films.listed(session, caller, after="", limit=said.limit, order="desc")
+    return Called(answer={"films": [_shown(house, job) for job in page], "has_more": has_more})
+
+
+def _made(house: House, job: Job) -> Called:
+    return Called(answer=_shown(house, job), job=job)
+
+
+def _shown(house: House, job: Job) -> dict[str, Any]:
+    return wire.video(house, job).model_dump(include=set(SHOWN))
+
+
+Run = Callable[[House, Caller, Any], Called]
+TOOLS: dict[str, tuple[type[BaseModel], str, Run]] = {
+    "generate_video": (Generate, WRITE, _generate),
+    "get_video": (Get, READ, _get),
+    "list_my_videos": (Listing, READ, _listing),
+    "remix_video": (Remix, WRITE, _remix),
+    "cancel_video": (Cancel, WRITE, _cancel),
+}

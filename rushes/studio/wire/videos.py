@@ -1,0 +1,301 @@
+"""The Videos API's nouns: what programs send becomes an order, and a job becomes what they read."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import secrets
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rushes import tiers
+from rushes.errors import InputError
+from rushes.serve.client import jobs
+from rushes.serve.client.jobs import Job, Order
+from rushes.studio import media
+from rushes.studio.errors import RequestError
+from rushes.studio.house import House
+from rushes.studio.members import closing
+from rushes.types import GenerationRequest, VideoShape
+
+STATUS: dict[str, Literal["queued", "in_progress", "completed", "failed"]] = {
+    jobs.QUEUED: "queued", jobs.RUNNING: "in_progress", jobs.SUCCEEDED: "completed",
+    jobs.FAILED: "failed", jobs.CANCELLED: "failed",
+}  # fmt: skip
+VARIANTS = ("video", "thumbnail", "spritesheet")
+PARAMS = {"num_steps": "num_inference_steps", "frames": "num_frames"}  # our words -> the wire's
+TIER, STILL = "short", "png"
+
+
+class Asked(BaseModel):
+    """How a film may be asked for, beyond its prompt: vLLM-Omni's names, and a `tier` and `format` of our own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(default=tiers.MODEL, max_length=100)
+    seconds: int | None = Field(default=None, description=f"1 to {tiers.MAX_SECONDS}")
+    size: str | None = Field(default=None, max_length=40, description="WIDTHxHEIGHT, one of the legal sizes")
+    width: int | None = Field(default=None, ge=1, le=16_384)
+    height: int | None = Field(default=None, ge=1, le=16_384)
+    num_frames: int | None = Field(default=None, ge=1, le=100_000)
+    fps: int | None = Field(default=None, ge=1, le=1_000)
+    num_inference_steps: int | None = Field(default=None, ge=1, le=1_000)
+    guidance_scale: float | None = Field(default=None, ge=0, le=30)
+    seed: int | None = None
+    negative_prompt: str | None = None
+    tier: str | None = Field(default=None, max_length=40, description="what is meant where nothing else is said")
+    format: str | None = Field(default=None, max_length=10, description="mp4, gif, webp; png for a still")
+    input_reference: Any = Field(default=None, description="a picture or film to start from, where the model takes one")
+    extra_params: dict[str, Any] = Field(default_factory=dict, description="what only one model knows")
+
+    @field_validator("extra_params", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+
+class Create(Asked):
+    """A film from a prompt."""
+
+    prompt: str
+
+
+class Remix(Asked):
+    """A film of another prompt with an earlier film's seed and shape."""
+
+    prompt: str
+
+
+class Edit(Remix):
+    """A remix whose film is named in the body."""
+
+    video: Any = Field(description="the finished film: {'id': 'video_...'}")
+
+
+class Extend(Edit):
+    """A further film of `seconds` that goes on with an earlier one's look."""
+
+    seconds: int = Field(description=f"1 to {tiers.MAX_SECONDS}")
+
+
+class Fault(BaseModel):
+    """Why a film was not made."""
+
+    code: str
+    message: str
+
+
+class Video(BaseModel):
+    """A film as programs see it; from `kind` on, fields of our own."""
+
+    id: str
+    object: Literal["video"] = "video"
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int
+    created_at: int
+    completed_at: int | None
+    expires_at: int | None
+    model: str
+    prompt: str
+    seconds: str
+    size: str
+    remixed_from_video_id: str | None
+    error: Fault | None
+    kind: str
+    tier: str
+    format: str
+    phase: str
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    negative_prompt: str
+    estimate_s: float
+    cost: int
+    measured: dict[str, Any]
+    url: str | None = Field(description="the film's address for hours to come, without a key")
+    thumbnail_url: str | None
+    preview_url: str | None = Field(description="a small picture of a film that is being made")
+
+
+class Videos(BaseModel):
+    """A page of films."""
+
+    object: Literal["list"] = "list"
+    data: list[Video]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class Deleted(BaseModel):
+    """A film that is no more."""
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: bool = True
+
+
+def video(house: House, job: Job) -> Video:
+    """Return a job as the wire's video: a cancelled film is a failed one whose code is `cancelled`."""
+    request, shape, last = job.request, job.request["shape"], closing.date(house.config)
+
+    def address(name: str) -> str | None:
+        place = "" if job.extra.get("withdrawn") else media.url(house, job, name)
+        return house.config.base_url + place if place else None
+
+    fault = None
+    if job.state in (jobs.FAILED, jobs.CANCELLED):
+        fault = Fault(code=job.error_code or "failed", message=job.error or "the film was not made")
+    return Video(
+        id=job.id,
+        status=STATUS[job.state],
+        progress=job.progress,
+        created_at=int(job.created_at),
+        completed_at=int(job.ended_at) if job.state == jobs.SUCCEEDED and job.ended_at else None,
+        expires_at=None if last is None else _end_of(last),
+        model=request["model"],
+        prompt=request["prompt"],
+        seconds="0" if shape["frames"] == 1 else f"{shape['frames'] / request['fps']:g}",
+        size=f"{shape['width']}x{shape['height']}",
+        remixed_from_video_id=job.parent,
+        error=fault,
+        kind=job.kind,
+        tier=job.tier,
+        format=job.format,
+        phase=job.phase,
+        width=shape["width"],
+        height=shape["height"],
+        num_frames=shape["frames"],
+        fps=request["fps"],
+        num_inference_steps=request["num_steps"],
+        guidance_scale=request["guidance_scale"],
+        seed=request["seed"],
+        negative_prompt=request["negative_prompt"],
+        estimate_s=round(job.estimate_s, 3),
+        cost=job.cost,
+        measured=job.measured,
+        url=address("video"),
+        thumbnail_url=address("thumbnail"),
+        preview_url=address("preview") if job.state == jobs.RUNNING else None,
+    )
+
+
+def _end_of(day: datetime.date) -> int:
+    return int(datetime.datetime.combine(day, datetime.time.max, datetime.UTC).timestamp())
+
+
+def poll_after_ms(job: Job) -> int:
+    """Return when a look at a live film is worth it: ten looks or so, half a second to five seconds apart."""
+    return round(min(5.0, max(0.5, job.estimate_s / 10)) * 1000)
+
+
+def created(asked: Create, once: str | None = None) -> Order:
+    """Return the order for a film from a prompt. Raises: RequestError naming the parameter and the nearest legal."""
+    with _faults():
+        tier = tiers.tier(asked.tier or TIER)
+    request = GenerationRequest(
+        prompt="film",
+        shape=tier.shape,
+        fps=tier.fps,
+        num_steps=tier.num_steps,
+        guidance_scale=tier.guidance_scale,
+        seed=secrets.randbelow(2**31),
+    )
+    return _order(asked, request, kind="create", parent=None, format="mp4", once=once)
+
+
+def derived(asked: Remix, parent: Job, kind: str, once: str | None = None) -> Order:
+    """Return the order for a remix, edit or extension of `parent`: its seed and shape where nothing else is said."""
+    request = parent.generation_request()
+    if asked.tier is not None:
+        with _faults():
+            tier = tiers.tier(asked.tier)
+        request = replace(request, shape=tier.shape, fps=tier.fps, num_steps=tier.num_steps)
+    return _order(asked, request, kind=kind, parent=parent.id, format=parent.format, once=once)
+
+
+def _order(
+    asked: Remix | Create, base: GenerationRequest, *, kind: str, parent: str | None, format: str, once
+) -> Order:
+    _refuse_conditions(asked)
+    said = asked.model_dump(exclude_unset=True, exclude={"video"})
+    extra = {"asked": hashlib.sha256(json.dumps([kind, parent, said], sort_keys=True).encode()).hexdigest()[:32]}
+    with _faults():
+        frames, fps = _length(asked, base)
+        width, height = _size(asked, base.shape)
+        changed: dict[str, Any] = {
+            "seed": asked.seed,
+            "negative_prompt": asked.negative_prompt,
+            "num_steps": asked.num_inference_steps,
+            "guidance_scale": asked.guidance_scale,
+        }
+        request = replace(
+            base,
+            prompt=asked.prompt,
+            model=asked.model,
+            shape=VideoShape(frames=frames, height=height, width=width),
+            fps=fps,
+            **{name: value for name, value in changed.items() if value is not None},
+        )
+        tiers.plan(request)
+    fitting = STILL if frames == 1 else "mp4" if format == STILL else format
+    return Order(request=request, kind=kind, format=asked.format or fitting, parent=parent, once=once, extra=extra)
+
+
+def _length(asked: Asked, base: GenerationRequest) -> tuple[int, int]:
+    """Return frames and fps; a changed rate alone keeps the length in seconds."""
+    fps = asked.fps or base.fps
+    if asked.seconds is None:
+        kept = 1 if base.shape.frames == 1 else round(base.shape.frames * fps / base.fps)
+        return asked.num_frames or kept, fps
+    if not 1 <= asked.seconds <= tiers.MAX_SECONDS:
+        nearest = min(max(1, asked.seconds), tiers.MAX_SECONDS)
+        raise InputError(f"seconds {asked.seconds} is illegal; the nearest legal value is {nearest}")
+    if asked.num_frames not in (None, asked.seconds * fps):
+        said = f"{asked.seconds} seconds at {fps} fps are {asked.seconds * fps} frames, not {asked.num_frames}"
+        raise InputError(f"num_frames contradicts seconds: {said}")
+    return asked.seconds * fps, fps
+
+
+def _size(asked: Asked, base: VideoShape) -> tuple[int, int]:
+    width, height = asked.width or base.width, asked.height or base.height
+    if asked.size is None:
+        return width, height
+    parts = asked.size.lower().split("x")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) < 6 and int(part) for part in parts):
+        raise InputError(f"size {asked.size!r} is illegal; it is WIDTHxHEIGHT, as in '768x432'")
+    said = int(parts[0]), int(parts[1])
+    if (asked.width or said[0], asked.height or said[1]) != said:
+        raise InputError(f"size {asked.size} contradicts width and height")
+    return said
+
+
+def _refuse_conditions(asked: Asked) -> None:
+    """Raise RequestError for what the model would have to look at; it goes into `Order.extra` once one can."""
+    can = f"{tiers.MODEL} makes films from a prompt alone: say in words what the film shows"
+    if asked.input_reference not in (None, ""):
+        raise RequestError(400, "unsupported_condition", f"input_reference: {can}", param="input_reference")
+    if asked.extra_params:
+        name = next(iter(asked.extra_params))
+        said = f"extra_params: {tiers.MODEL} knows no {name[:80]!r}; it takes none"
+        raise RequestError(400, "unknown_parameter", said, param="extra_params")
+
+
+class _faults:  # noqa: N801 - a `with` of its own, read like a verb
+    """Turn an `InputError` into the wire's error; its first words name the parameter."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InputError):
+            word = "_".join(str(error).removeprefix("the ").removeprefix("there is no ").split()[:2])
+            names = [n for n in (*Create.model_fields, *PARAMS) if word == n or word.startswith(f"{n}_")]
+            name = names[0] if names else "num_frames" if "frames" in str(error) else ""
+            raise RequestError(400, "invalid_value", str(error), param=PARAMS.get(name, name)) from None

@@ -1,0 +1,59 @@
+"""Tests the preference sets: who is in them, what a row says, and that leaving reaches every version."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import showings
+import studios
+
+from rushes.studio.feed import catalogue, show
+from rushes.studio.social import arena, flywheel, people, reactions
+
+
+@pytest.fixture
+def house(tmp_path):
+    with studios.opened(tmp_path) as house:
+        yield house
+
+
+def agree(house, *users) -> None:
+    with house.database.write() as session:
+        for user in users:
+            people.choose(session, user.id, flywheel=True)
+
+
+def test_only_what_all_concerned_agreed_to_and_leaving_reaches_every_version(house) -> None:
+    ann, bob, cy, di = (studios.person(house, name)[0] for name in ("ann", "bob", "cy", "di"))
+    good, bad = showings.shown(house, ann, "a boat", seed=3), showings.shown(house, bob, "a boat", seed=4)
+    for voter in (cy, di):
+        with house.database.write() as session:
+            battle = arena.next_battle(session, voter, 1)
+            arena.vote(session, voter, battle.id, arena.LEFT if battle.left == good.job_id else arena.RIGHT)
+        (first, *_) = show.following(house, voter, seed=1).films
+        catalogue.of(house).recorder.flush()
+        with house.database.write() as session:
+            reactions.react(session, voter, first.post.id, "like", first.impression)
+    assert flywheel.write(house) == "flywheel/0001"
+    assert [flywheel.read(house, 1, name).num_rows for name in flywheel.TABLES] == [0, 0]  # nobody agreed
+
+    agree(house, ann, bob, cy)
+    flywheel.write(house)
+    (pair,) = flywheel.read(house, 2, "pairs").to_pylist()
+    assert (pair["prompt"], pair["winner"], pair["loser"]) == ("a boat", good.job_id, bad.job_id)
+    assert (pair["winner_seed"], pair["loser_seed"], pair["weight"], pair["source"]) == (3, 4, 1.0, "arena")
+    events = flywheel.read(house, 2, "events").to_pylist()
+    assert len(events) == 2 and sum(event["like"] for event in events) == 1
+    assert all(0 < event["propensity"] <= 1 for event in events)
+    assert not any(user.id in json.dumps([*events, pair]) for user in (ann, bob, cy, di))
+
+    agree(house, di)
+    flywheel.write(house)
+    assert flywheel.versions(house) == [1, 2, 3]
+    assert flywheel.read(house, 3, "pairs").num_rows == 2
+    flywheel.choose(house, cy.id, False)
+    assert [flywheel.read(house, v, "pairs").num_rows for v in (2, 3)] == [0, 1]
+    assert json.loads(house.media.get("flywheel/0003/set.json"))["rows"] == {"pairs": 1, "events": 2}
+    assert flywheel.forget(house, ann.id) == 2  # a pair and an event are about films of hers
+    assert flywheel.forget(house, ann.id) == 0
