@@ -307,7 +307,7 @@ def duplicates() -> list[Row]:
 
 
 def candidates(num: int) -> tuple[list[dedup.Candidate], np.ndarray]:
-    """Return clips and their hashes, whose pictures have the spectrum of photographs (amplitude 1/f) and random phases."""
+    """Return clips and their hashes, with the spectrum of photographs (amplitude 1/f) and random phases."""
     random = np.random.default_rng(num)
     v, u = np.meshgrid(np.fft.fftfreq(27), np.fft.rfftfreq(48), indexing="ij")
     fall = 1 / np.maximum(np.hypot(u, v), 1 / 48)

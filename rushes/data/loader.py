@@ -198,7 +198,8 @@ def read_frames(mp4: bytes, bucket: BucketConfig) -> np.ndarray:
     Raises:
         InputError: the clip is damaged.
     """
-    reformatter, taken = VideoReformatter(), []
+    reformatter = VideoReformatter()
+    taken: list[np.ndarray] = []
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
         file.write(mp4)
         file.flush()
@@ -208,6 +209,7 @@ def read_frames(mp4: bytes, bucket: BucketConfig) -> np.ndarray:
                 packets = [packet for packet in container.demux(stream) if packet.size]
                 due = _due(packets, float(stream.average_rate or 0), bucket)
                 for frame in _decoded(stream, packets, due):
+                    assert frame.pts is not None, "every packet of an mp4 has a time"
                     repeats = int(np.searchsorted(due, frame.pts, side="right")) - len(taken)
                     if repeats > 0:
                         taken += [_fitted(frame, reformatter, bucket)] * repeats
@@ -246,6 +248,6 @@ def _fitted(frame: av.VideoFrame, reformatter: VideoReformatter, bucket: BucketC
     height, width = (frame.height, frame.width) if frame.rotation % 180 == 0 else (frame.width, frame.height)
     scale = max(bucket.height / height, bucket.width / width)
     height, width = max(bucket.height, round(height * scale)), max(bucket.width, round(width * scale))
-    rgb = decode._to_rgb(frame, reformatter, (height, width))
+    rgb = decode.to_rgb(frame, reformatter, (height, width))
     top, left = (height - bucket.height) // 2, (width - bucket.width) // 2
     return rgb[top : top + bucket.height, left : left + bucket.width]

@@ -52,7 +52,7 @@ def frames(path: Path, *, size: tuple[int, int] | None = None) -> Iterator[np.nd
     with open_film(path) as (container, stream):
         try:
             for frame in container.decode(stream):
-                yield _to_rgb(frame, reformatter, size)
+                yield to_rgb(frame, reformatter, size)
                 count += 1
         except av.error.FFmpegError as error:
             raise InputError(f"{path.name} is damaged after frame {count} ({error.strerror})") from None
@@ -76,7 +76,7 @@ def read(path: Path) -> Video:
     return Video(frames=np.stack(list(frames(path))), fps=float(found.fps) or 1.0, request=request)
 
 
-def _to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int] | None) -> np.ndarray:
+def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int] | None) -> np.ndarray:
     quarter_turns = round(frame.rotation / 90) % 4
     height, width = size or (None, None)
     if quarter_turns % 2:
