@@ -1,5 +1,6 @@
 # Everything sets itself up: `make film PROMPT="a red kite rises over the hills"`, `make test`.
 PYTHON ?= python3
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -22,11 +23,11 @@ studio: $(VENV)/studio.stamp ## [ARGS="--port 8001"]: accounts, queue, library a
 
 setup: $(VENV)/dev.stamp ## everything that training and the tests need, in .venv
 
-test: check ## ruff, mypy and the default tests
-	$(BIN)/pytest
+test: check ## ruff, mypy and the default tests, in JOBS=2 processes
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-all: check ## the slow tests as well
-	$(BIN)/pytest -m 'not gpu'
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not gpu'
 
 check: $(VENV)/dev.stamp skia
 	$(BIN)/ruff check .
