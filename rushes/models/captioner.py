@@ -625,7 +625,7 @@ def tiny() -> CaptionerConfig:
     words = [("1|2" if a == "count" else "none|passes" if a == "relation" else "one|two") for a in FIELDS]
     return CaptionerConfig(
         labels=tuple(words), words=("one", "two"), widths=(8, 8, 12), close_widths=(4, 6, 8), shape_width=12,
-        colour_width=6, slots=2, width=32, depth=1, heads=2, text_depth=1, length=24, embedding=16,
+        colour_width=6, slots=2, width=32, depth=1, heads=2, text_depth=1, length=24, embedding=16, moves=8,
     )  # fmt: skip
 
 

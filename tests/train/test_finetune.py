@@ -45,12 +45,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def config(base: Path, world_dataset: Path, toy_autoencoder: Path) -> FinetuneConfig:
+def config(base: Path, world_dataset: Path, toy_autoencoder: Path, tmp_path_factory) -> FinetuneConfig:
+    data = shutil.copytree(world_dataset, tmp_path_factory.mktemp("finetuned") / "data")  # training adds latents to it
     run = RunConfig(
         steps=4, checkpoint_every=2, preview_every=4, log_every=2, dtype="float32", threads=1, init=str(base)
     )
     return FinetuneConfig(
-        run=run, optimizer=OptimizerConfig(lr=1e-2, muon_lr=0.01, ema=0.5), data=str(world_dataset), captions="told",
+        run=run, optimizer=OptimizerConfig(lr=1e-2, muon_lr=0.01, ema=0.5), data=str(data), captions="told",
         autoencoder=str(toy_autoencoder), windows=WINDOWS, workers=1, held_out=0.2,
     )  # fmt: skip
 
