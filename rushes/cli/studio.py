@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 )
 def command(file: Path | None, home: str, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve a studio: pages, API, queue and workers, with all its files in one folder."""
+    # The feed's matrix products are small: threads of numpy's that wait for each other cost more than they save.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import uvicorn
 
     from rushes.studio import app, schema
