@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +16,28 @@ from rushes import __version__, config, given
 from rushes.diffusion import conditions, flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
+from rushes.models.layout import LayoutModel, planned
 from rushes.models.transformer import Transformer
 from rushes.nn import lora, machine, weights
 from rushes.tiers import LEGAL_FPS, TIERS, Plan, Window, plan
-from rushes.types import GenerationRequest
+from rushes.types import Estimate, GenerationRequest
 
 assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS) and given.VIEW_FPS == ENCODED_FPS
 BASE_BYTES = 400_000_000  # Python, torch, the encoder
 FOLDED = "folded.safetensors"
 WINDOWS_APART = 1_000_003  # between the seeds of a long film's windows
+Layout = Tensor | None  # [4s 17], where a window's subjects are
 ENCODING_S = 1.1e-8  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What a request will cost on this machine: wall-clock seconds (denoising's among them), peak memory in bytes."""
-
-    seconds: float
-    denoise_s: float
-    memory_bytes: int
 
 
 class Generator:
     """Loaded weights that turn requests into frames; the same request gives the same frames, bit for bit."""
 
-    def __init__(
-        self, autoencoder: Autoencoder, film: Transformer, hashes: dict[str, str], folded: float = 1.0
-    ) -> None:
-        self.autoencoder, self.film, self.hashes, self.folded = autoencoder, film, hashes, folded
+    folded = 1.0  # the guidance that the prompted velocity already has
+    planner: LayoutModel | None = None  # where the film model can be told where its subjects are
+
+    def __init__(self, autoencoder: Autoencoder, film: Transformer, hashes: dict[str, str]) -> None:
+        self.autoencoder, self.film, self.hashes = autoencoder, film, hashes
         self.device, self.dtype = film.out.weight.device, film.out.weight.dtype
         self.cell_px = autoencoder.config.cell
 
@@ -66,7 +60,12 @@ class Generator:
                 film, folded = lora.merge(film, adapter), float(adapter.facts["guidance"])
                 hashes["folded"] = adapter.sha256
         film = film.to(place, machine.dtype(dtype, place))
-        return cls(Autoencoder.from_pretrained(folder / "autoencoder").to(place), film, hashes, folded)
+        made = cls(Autoencoder.from_pretrained(folder / "autoencoder").to(place), film, hashes)
+        made.folded = folded
+        if film.config.layout and (folder / "layout").is_dir():
+            made.planner = LayoutModel.from_pretrained(folder / "layout")
+            hashes["layout"] = weights.read_config(folder / "layout", family="layout")["sha256"]
+        return made
 
     def record(self, request: GenerationRequest) -> dict[str, Any]:
         """Return the request as plain JSON, with the weights' hashes, device and dtype: what a film's file carries."""
@@ -86,13 +85,14 @@ class Generator:
         """Return the film as its latent `[1 c t h w]` float32, from where it is not given: all but the painting."""
         torch.set_flush_denormal(True)
         shot = plan(request)
+        layouts = planned(self.planner, request, shot)
         made = torch.zeros(1, self.film.config.channels, 0, shot.rows, shot.columns, device=self.device)
         if (extended := request.condition("extend")) is not None:
             made = self._encoded(given.end(extended, shot, self.cell_px))
         num_given = made.shape[2]
         for number, window in enumerate(shot.windows):
             known = made[:, :, made.shape[2] - window.known_s * LATENT_FPS :]
-            latent = self._window(request, shot, number, known, watch)
+            latent = self._window(request, shot, number, known, layouts[number], watch)
             made = torch.cat((made, latent[:, :, known.shape[2] :]), dim=2)
         return made[:, :, num_given:]
 
@@ -119,9 +119,8 @@ class Generator:
         most = self.autoencoder.decode_bytes(num_cells, fps=shot.fps, pixels=shot.pixels, threads=threads)
         most = max(most, self.film.forward_bytes(num_films * shot.num_tokens)) + BASE_BYTES
         most += 6 * sum(p.numel() for model in (self.film, self.autoencoder) for p in model.parameters())
-        return Estimate(
-            seconds=denoise_s + shot.shape.frames * frame_s / threads, denoise_s=denoise_s, memory_bytes=most
-        )
+        whole_s = denoise_s + shot.shape.frames * frame_s / threads
+        return Estimate(seconds=whole_s, denoise_s=denoise_s, memory_bytes=most)
 
     @torch.inference_mode()
     def preview(self, clean: Tensor) -> np.ndarray:
@@ -130,7 +129,7 @@ class Generator:
         return to_bytes(pixels).permute(1, 2, 0).cpu().numpy()
 
     def _window(
-        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, watch: samplers.Watch
+        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, layout: Layout, watch: samplers.Watch
     ) -> Tensor:
         """Return one stretch of the film `[1 c t h w]`; its first latent frames are `known`."""
         window = shot.windows[number]
@@ -147,7 +146,7 @@ class Generator:
                 agree = conditions.outside(earlier, torch.from_numpy(given.is_free(remix.area, shot)).to(self.device))
         grid = schedule.grid(request.num_steps, 2.0 * schedule.shift_for(shot.num_tokens), highest)
         with machine.abreast(len(self._shares(request))) as at_once:
-            velocity = self._velocity(request, window, at_once)
+            velocity = self._velocity(request, window, layout, at_once)
             if request.condition("loop") is not None:
                 velocity = conditions.turning(velocity, num_frames)
             if agree is not None:
@@ -180,7 +179,9 @@ class Generator:
         shares = zip((request.prompt, negative, ""), guidance.shares(has_negative=bool(negative)), strict=True)
         return {text: share for text, share in shares if share}
 
-    def _velocity(self, request: GenerationRequest, window: Window, at_once: machine.AtOnce) -> samplers.Velocity:
+    def _velocity(
+        self, request: GenerationRequest, window: Window, layout: Layout, at_once: machine.AtOnce
+    ) -> samplers.Velocity:
         """Return the guided velocity; each text is encoded once. On a CPU each goes through the model alone."""
         shares = self._shares(request)
         ids = torch.tensor([self.film.vocabulary.encode(text) for text in shares], device=self.device)
@@ -188,11 +189,12 @@ class Generator:
         prompts = at_once([functools.partial(self.film.read, each) for each in apart])
         num = len(shares) // len(prompts)
         seconds = (torch.zeros(num, device=self.device), torch.full((num,), float(window.seconds), device=self.device))
+        told = layout if layout is None else layout.to(self.device).expand(num, -1, -1)
         weight = torch.tensor(list(shares.values()), device=self.device).view(-1, 1, 1, 1, 1)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             x, t = x.repeat(num, 1, 1, 1, 1), t.to(self.device).repeat(num)
-            pieces = [functools.partial(self.film, x, t, each, seconds) for each in prompts]
+            pieces = [functools.partial(self.film, x, t, each, seconds, None, told) for each in prompts]
             return (torch.cat(at_once(pieces)) * weight).sum(0, keepdim=True)
 
         return velocity

@@ -10,7 +10,12 @@ from rushes.types import GenerationRequest, VideoShape
 
 MODEL, MAX_SECONDS = "rushes", 60
 WINDOW_S, OVERLAP_S = 10, 2  # a longer film is made in windows, each of which knows the end of the one before
-CONTRADICTIONS = {"loop": ("first", "last", "extend"), "extend": ("first", "remix"), "remix": ("first", "last")}
+CONTRADICTIONS = {
+    "loop": ("first", "last", "extend"),
+    "extend": ("first", "remix"),
+    "remix": ("first", "last"),
+    "path": ("extend", "remix", "loop"),
+}
 LEGAL_FPS = (8, 24)  # what the autoencoder reads, what it paints; rushes/generate.py checks that it does
 # (width, height) -> rows, columns, pixels per cell; the seven buckets of Hotshot-XL, then the wide and tall screens
 SIZES = {

@@ -125,6 +125,16 @@ class Caption:
 
 
 Area = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the width and the height
+Points = tuple[tuple[float, float], ...]  # points from the upper left corner, as shares of the width and the height
+MAX_POINTS = 64  # of a path
+
+
+def read_points(text: str) -> Points:
+    """Return `x,y x,y ...` as points. Raises: InputError where it is something else."""
+    try:
+        return tuple((float(x), float(y)) for x, y in (point.split(",") for point in text.split()))
+    except ValueError:
+        raise InputError(f"path {text[:60]!r} is illegal; it is 'X,Y X,Y ...', as in '0.1,0.6 0.9,0.6'") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,20 +143,24 @@ class Condition:
 
     `first` and `last` name a picture that the film begins or ends with; `extend` a film of which the first `seconds`
     come first and are gone on from; `remix` a film (or picture) that is made anew by `strength` in (0, 1], inside
-    `area` alone where there is one; `loop` makes the end run into the beginning. `uri` says where the picture or film
-    lies: a path, or in a studio the key in its store; `sha256` is that of its bytes, where it is known.
+    `area` alone where there is one; `loop` makes the end run into the beginning; `path` leads the first subject along
+    `points` in even time. `uri` says where the picture or film lies: a path, or in a studio the key in its store;
+    `sha256` is that of its bytes, where it is known.
     """
 
-    kind: Literal["first", "last", "extend", "remix", "loop"]
+    kind: Literal["first", "last", "extend", "remix", "loop", "path"]
     uri: str = ""
     sha256: str = ""
     seconds: int = 0
     strength: float = 1.0
     area: Area | None = None
+    points: Points = ()
 
     def __post_init__(self) -> None:
-        if (self.kind != "loop") != bool(self.uri):
-            raise InputError(f"condition {self.kind!r} names {'no' if self.kind != 'loop' else 'a'} picture or film")
+        if (self.kind not in ("loop", "path")) != bool(self.uri):
+            raise InputError(f"condition {self.kind!r} names {'a' if self.uri else 'no'} picture or film")
+        if self.kind == "path" or self.points:
+            self._check_points()
         if self.kind == "extend" and self.seconds < 1:
             raise InputError(f"a film of {self.seconds} whole seconds can't be extended; the nearest legal value is 1")
         if not 0 < self.strength <= 1:
@@ -157,6 +171,20 @@ class Condition:
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
                 legal = "left, top, right, bottom between 0 and 1, as in 0,0.5,1,1 for the lower half"
                 raise InputError(f"area {self.area} is illegal; it is {legal}")
+
+    def _check_points(self) -> None:
+        if self.kind != "path":
+            raise InputError(f"condition {self.kind!r} has points; only a path has")
+        if not 2 <= len(self.points) <= MAX_POINTS:
+            nearest = 2 if len(self.points) < 2 else MAX_POINTS
+            raise InputError(f"a path of {len(self.points)} points is illegal; the nearest legal number is {nearest}")
+        for x, y in self.points:
+            for value in (x, y):
+                if not -0.5 <= value <= 1.5:
+                    legal = f"{1.5 if value > 1.5 else -0.5} (points are shares of the width and the height)"
+                    raise InputError(
+                        f"the path's point {x:g},{y:g} is too far outside; nearest to {value:g} is {legal}"
+                    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +238,15 @@ class GenerationRequest:
             raise InputError(
                 f"guidance_scale {self.guidance_scale} is illegal; the nearest legal value is {nearest_scale}"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a request will cost on this machine: wall-clock seconds (denoising's among them), peak memory in bytes."""
+
+    seconds: float
+    denoise_s: float
+    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

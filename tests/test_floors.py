@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "errors": 1,
     **dict.fromkeys(("types", "config", "registry", "log"), 2),
-    **dict.fromkeys(("tiers", "metering", "nn", "media", "store"), 3),
+    **dict.fromkeys(("tiers", "layouts", "metering", "nn", "media", "store"), 3),
     **dict.fromkeys(("models", "diffusion", "world", "given"), 4),
     **dict.fromkeys(("data", "generate"), 5),
     "evaluate": 6,
@@ -24,7 +24,7 @@ FLOORS = {
 }
 STUDIO_SEES = ("types", "tiers", "errors", "config", "log", "registry", "store", "media", "serve.client", "studio")
 TORCH_FREE = (
-    *("errors", "types", "tiers", "metering", "given", "config", "registry", "log"),
+    *("errors", "types", "tiers", "layouts", "metering", "given", "config", "registry", "log"),
     *("media", "store", "studio", "serve.client"),
 )
 BASE_INSTALL = ("generate", "cli.film", "cli.main", "models", "diffusion", "nn", "media", "store")

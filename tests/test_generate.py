@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from rushes.generate import Generator
 from rushes.media.encode import encode
 from rushes.media.thumbnails import save_image
 from rushes.models.autoencoder import Autoencoder, AutoencoderConfig, fit
+from rushes.models.layout import LayoutConfig, LayoutModel
 from rushes.models.text import TextConfig
 from rushes.models.transformer import Transformer, TransformerConfig
 from rushes.nn import weights
@@ -359,3 +361,35 @@ def test_weights_that_are_missing_or_damaged_are_refused(folder: Path, tmp_path:
 def test_a_request_is_refused_before_anything_runs(generator: Generator) -> None:
     with pytest.raises(InputError, match="nearest legal"):
         next(generator.generate(replace(ask(), fps=25)))
+
+
+@pytest.fixture(scope="module")
+def led(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator:
+    """Tiny random weights that can be told where their subjects are, and a model that tells them."""
+    place = tmp_path_factory.mktemp("led")
+    shutil.copytree(folder / "autoencoder", place / "autoencoder")
+    torch.manual_seed(1)
+    film = replace(Transformer.from_pretrained(folder / "film").config, layout=True)
+    weights.save(stir(Transformer(film)), place / "film", family="transformer", config=film)
+    layout = LayoutConfig(width=16, depth=1, heads=1, hidden=32, text=film.text)
+    weights.save(stir(LayoutModel(layout)), place / "layout", family="layout", config=layout)
+    return Generator.load(place, device="cpu", dtype="float32")
+
+
+def test_a_path_changes_the_film_and_comes_back(led: Generator) -> None:
+    paths = [Condition(kind="path", points=points) for points in (((0.1, 0.5), (0.9, 0.5)), ((0.9, 0.2), (0.1, 0.8)))]
+    plain, first, second, again = (
+        led.latent(ask(conditions=conditions)) for conditions in ((), paths[:1], paths[1:], paths[:1])
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second) and not torch.equal(first, plain)
+    request = ask(conditions=(paths[0],))
+    kept = json.loads(json.dumps(led.record(request)))
+    assert "layout" in kept["weights"] and kept["conditions"][0]["points"] == [[0.1, 0.5], [0.9, 0.5]]
+    values = {name: kept[name] for name in GenerationRequest.__dataclass_fields__}
+    assert config.from_dict(GenerationRequest, values) == request
+
+
+def test_weights_that_cannot_be_led_say_so(generator: Generator) -> None:
+    with pytest.raises(InputError, match="can't lead a subject along a path"):
+        generator.latent(ask(conditions=(Condition(kind="path", points=((0.1, 0.5), (0.9, 0.5))),)))

@@ -1,4 +1,4 @@
-"""What was typed after `--first`, `--last`, `--extend`, `--remix` and `--loop` becomes conditions and a shape."""
+"""What was typed after `--first`, `--extend`, `--remix`, `--path` and the like becomes conditions and a shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rushes import given
 from rushes.errors import InputError
 from rushes.media.probe import Probe, probe
 from rushes.tiers import LEGAL_FPS, SIZES, TIERS, Tier
-from rushes.types import Area, Condition, VideoShape
+from rushes.types import Area, Condition, VideoShape, read_points
 
 STRENGTH = 0.7  # of a remix where nothing is said: its places stay, its light and its subjects may change
 EXTENDED_S = 3
@@ -40,6 +40,7 @@ class Typed:
     remix: Path | None = None
     strength: float | None = None
     area: str | None = None
+    path: str | None = None
     loop: bool = False
 
 
@@ -63,6 +64,8 @@ def read(typed: Typed) -> Conditions:
         like = _like(film, max(1, round(film.duration_s)))
         strength = typed.strength if typed.strength is not None else STRENGTH if area is None else 1.0
         found.append(_named("remix", typed.remix, strength=strength, area=area))
+    if typed.path is not None:
+        found.append(Condition(kind="path", points=read_points(typed.path)))
     if typed.loop:
         found.append(Condition(kind="loop"))
     return Conditions(conditions=tuple(found), like=like)

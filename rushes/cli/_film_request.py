@@ -52,6 +52,7 @@ class Options:
     remix: Path | None
     strength: float | None
     area: str | None
+    path: str | None
     loop: bool
     weights: Path
     lora: tuple[str, ...]

@@ -14,10 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rushes import layouts
 from rushes.config import from_dict
 from rushes.errors import InputError
 from rushes.models import Family
 from rushes.models import text as texts
+from rushes.models._control import Control
 from rushes.models.text import TextConfig, TextEncoder, Vocabulary
 from rushes.nn import weights
 from rushes.nn.attention import GatedMLP, modulate, rms, scaled_rms, timestep_features
@@ -30,7 +32,10 @@ HEAD_UNIT = 16  # the axes share a head's channels 2:3:3, in pairs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformerConfig:
-    """`patch_frames` latent frames share one token; every second block sees the whole film, the others one frame."""
+    """`patch_frames` latent frames share one token; every second block sees the whole film, the others one frame.
+
+    `layout` says whether the model can be told where its subjects are, in `rushes.layouts`' terms.
+    """
 
     channels: int = 160
     patch_frames: int = 2
@@ -38,6 +43,7 @@ class TransformerConfig:
     depth: int = 8
     heads: int = 4
     hidden: int = 704
+    layout: bool = False
     text: TextConfig = field(default_factory=TextConfig)
 
     def __post_init__(self) -> None:
@@ -153,6 +159,7 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.last = nn.Linear(d, 2 * d)
         self.out = nn.Linear(d, patch)
+        self.control = Control(d) if config.layout else None
         for layer in (self.shared, self.last, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -193,11 +200,12 @@ class Transformer(nn.Module):
 
     def coordinates(
         self, grid: tuple[int, int, int], start_s: Tensor, crop: Crop | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return waves of time, row and column `[b n 6 waves]` and the rotary pair for n tokens.
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """Return waves of time, row and column `[b n 6 waves]`, the rotary pair and (x, y) `[b s hw 2]` of n tokens.
 
         Rows and columns count from the whole frame's centre in units of the square root of its area, so that a
-        subject has the same size in every aspect; `grid` is the crop's own, where there is one.
+        subject has the same size in every aspect; `grid` is the crop's own, where there is one. x and y are in the
+        units of layouts.
         """
         s, h, w = grid
         device = start_s.device
@@ -218,24 +226,36 @@ class Transformer(nn.Module):
         e = self.config.width // self.config.heads
         widths = (e // 4, 3 * e // 8, 3 * e // 8)
         scaled = torch.stack((mesh[:, 0], mesh[:, 1] * 12, mesh[:, 2] * 12), dim=1)
-        return waves, rotation(scaled, widths)
+        places = film[..., (2, 1)].view(len(film), s, h * w, 2) * layouts.ASPECT**0.5
+        return waves, rotation(scaled, widths), places
 
     def clean(
-        self, latent: Tensor, t: Tensor, prompt: Prompt, seconds: tuple[Tensor, Tensor], crop: Crop | None = None
+        self,
+        latent: Tensor,
+        t: Tensor,
+        prompt: Prompt,
+        seconds: tuple[Tensor, Tensor],
+        crop: Crop | None = None,
+        layout: Tensor | None = None,
     ) -> Tensor:
-        """Predict the clean latent `[b c t h w]` from a noised one; `t [b]`, `seconds` = (start, duration) `[b]`."""
+        """Predict the clean latent `[b c t h w]` from a noised one; `t [b]`, `seconds` = (start, duration) `[b]`.
+
+        `layout [b 2t 17]` says where the subjects are; rows of zeros say nothing.
+        """
         b, c, frames, h, w = latent.shape
         p = self.config.patch_frames
         s = frames // p
         start_s, duration_s = seconds
         tokens = latent.view(b, c, s, p, h * w).permute(0, 2, 4, 3, 1).reshape(b, s * h * w, p * c)
-        waves, turn = self.coordinates((s, h, w), start_s, crop)
+        waves, turn, places = self.coordinates((s, h, w), start_s, crop)
         turn = (turn[0].to(latent)[:, None, None], turn[1].to(latent)[:, None, None])
         frame_turn = (turn[0][: h * w].repeat(s, 1, 1, 1), turn[1][: h * w].repeat(s, 1, 1, 1))  # all of them at 0 s
         condition = self.time(timestep_features(t, 256).to(latent.dtype)) + prompt.pooled
         condition = F.silu(condition + self.duration(timestep_features(duration_s, 64, 1.0).to(latent.dtype)))
         shared = self.shared(condition).view(b, 6, -1)
         x = self.into(tokens) + self.place(waves.to(latent.dtype))
+        if layout is not None and self.control is not None:
+            x = x + self.control(layout, places)
         first: Tensor | None = None
         for index, block in enumerate(self.blocks):
             text = (prompt.keys[index], prompt.values[index])
@@ -247,13 +267,19 @@ class Transformer(nn.Module):
         return out.view(b, s, h * w, p, c).permute(0, 4, 1, 3, 2).reshape(b, c, frames, h, w)
 
     def forward(
-        self, latent: Tensor, t: Tensor, prompt: Prompt, seconds: tuple[Tensor, Tensor], crop: Crop | None = None
+        self,
+        latent: Tensor,
+        t: Tensor,
+        prompt: Prompt,
+        seconds: tuple[Tensor, Tensor],
+        crop: Crop | None = None,
+        layout: Tensor | None = None,
     ) -> Tensor:
         """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1], in the latent's own dtype.
 
         Give a float32 latent to a bfloat16 model: the division by a small t would magnify the latent's rounding.
         """
-        predicted = self.clean(latent.to(self.into.weight.dtype), t, prompt, seconds, crop).to(latent.dtype)
+        predicted = self.clean(latent.to(self.into.weight.dtype), t, prompt, seconds, crop, layout).to(latent.dtype)
         return (latent - predicted) / t.clamp(min=self.smallest_t).view(-1, 1, 1, 1, 1).to(latent.dtype)
 
 

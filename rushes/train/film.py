@@ -15,11 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from rushes import config as configs
+from rushes import layouts
 from rushes.data.banks import bank as banks
 from rushes.data.banks.world_rows import NUM_CAPTIONS, LatentRows
 from rushes.diffusion import flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
-from rushes.models.autoencoder import Autoencoder, to_bytes
+from rushes.models.autoencoder import LATENT_FPS, Autoencoder, to_bytes
 from rushes.models.transformer import Crop, Transformer, TransformerConfig
 from rushes.nn import weights
 from rushes.train import ceiling
@@ -27,7 +28,8 @@ from rushes.train.optimizer import OptimizerConfig
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
 from rushes.world.captions import words
-from rushes.world.scene import SceneFilters
+from rushes.world.layout import layout
+from rushes.world.scene import SceneFilters, from_dict
 from rushes.world.synonyms import SYNONYMS
 
 NUM_PREVIEWS, PREVIEW_SCALE = 12, 3.0
@@ -40,7 +42,8 @@ class Bucket:
 
     `crop` (rows, columns), where it is not (0, 0), cuts each film to a window around its subject: most of what there
     is to learn at a fraction of the tokens. Positions stay those of the whole frame.
-    Source: Patch Diffusion (arXiv 2304.12526), with windows that follow the subject.
+    Source: Patch Diffusion (arXiv 2304.12526), with windows that follow the subject. `num_subjects_weights`, where they
+    are named, take the place of those of the config's filters.
     """
 
     seconds: int
@@ -50,11 +53,15 @@ class Bucket:
     share: float
     batch: int
     crop: tuple[int, int] = (0, 0)
+    num_subjects_weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmConfig:
-    """`subject_weight` is how much more than the background a cell covered by the subject counts in the loss."""
+    """`subject_weight` is how much more than the background a cell covered by the subject counts in the loss.
+
+    `no_prompt` and `no_layout` are the shares of films whose prompt, or layout, is left out.
+    """
 
     run: RunConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -65,6 +72,7 @@ class FilmConfig:
     filters: SceneFilters = field(default_factory=SceneFilters)
     subject_weight: float = 4.0
     no_prompt: float = 0.1
+    no_layout: float = 0.1
     t_mean: float = 0.3
     t_deviation: float = 1.2
     shift: float = 2.0
@@ -77,7 +85,8 @@ class FilmConfig:
 class Lesson(NamedTuple):
     """A batch as a model is taught it: latents and noise `[b c t h w]`, times `[b]`, cells' weights `[b 1 t h w]`.
 
-    Then word ids `[b m]`, (start, duration) in seconds `[b]` each, and the windows that the films were cut to, if any.
+    Then word ids `[b m]`, (start, duration) in seconds `[b]` each, layouts `[b 2t 17]`, and the windows that the films
+    were cut to, if any.
     """
 
     clean: Tensor
@@ -86,6 +95,7 @@ class Lesson(NamedTuple):
     weight: Tensor
     ids: Tensor
     seconds: tuple[Tensor, Tensor]
+    layout: Tensor
     crop: Crop | None
 
 
@@ -99,16 +109,16 @@ class FilmObjective:
         text = replace(config.model.text, words=tuple(sorted(words())))
         self.model: nn.Module = Transformer(replace(config.model, text=text))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="transformer")
+            weights.load(self.model, Path(config.run.init), family="transformer", missing=("control.",))
             self.model.train().requires_grad_(True)
         self.films: list[_Films] = []
         self.held_out: _Films | None = None
 
     def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
         """Build or open one bank per bucket, and a small held-out one shaped like the first bucket."""
-        shared: dict[tuple[int, int, int, int], _Films] = {}  # a bucket of crops reads the films of another, whole
+        shared: dict[Bucket, _Films] = {}  # a bucket of crops reads the films of another, whole
         for bucket in self.config.buckets:
-            key = (bucket.seconds, bucket.rows, bucket.columns, bucket.num)
+            key = replace(bucket, share=0.0, batch=0, crop=(0, 0))
             if key not in shared:
                 shared[key] = self._films(bucket, "train", bucket.num, say)
             self.films.append(shared[key])
@@ -116,10 +126,13 @@ class FilmObjective:
 
     def _films(self, bucket: Bucket, split: str, num: int, say: Callable[[str], None]) -> _Films:
         c = self.config
+        filters = c.filters
+        if bucket.num_subjects_weights:
+            filters = replace(filters, num_subjects_weights=bucket.num_subjects_weights)
         make = LatentRows(
             autoencoder=c.autoencoder, seconds=bucket.seconds, rows=bucket.rows, columns=bucket.columns,
             cell=weights.read_config(Path(c.autoencoder), family="autoencoder")["config"]["cell"],
-            split=split, filters=c.filters, seed=1 if split == "train" else 99,
+            split=split, filters=filters, seed=1 if split == "train" else 99,
         )  # fmt: skip
         facts = configs.to_dict(make) | {"transform": _transform_digest(Path(c.autoencoder)), "world": REVISION}
         name = f"latents-{split}-{bucket.seconds}s-{bucket.rows}x{bucket.columns}-{banks.key(facts)}"
@@ -157,7 +170,8 @@ class FilmObjective:
         c = self.config
         rng = np.random.default_rng((c.run.seed, step, 8))
         picks, keep = rng.integers(0, NUM_CAPTIONS, len(indices)), rng.random(len(indices)) >= c.no_prompt
-        clean, mask, ids, seconds = films.batch(indices, picks, keep)
+        led = rng.random(len(indices)) >= c.no_layout
+        clean, mask, ids, seconds, layout = films.batch(indices, picks, keep, led)
         crop = around(mask, size, rng) if any(size) else None
         if crop:
             clean, mask = cut(clean, crop, size), cut(mask, crop, size)
@@ -165,14 +179,14 @@ class FilmObjective:
         noise = torch.randn(clean.shape, generator=random, device=clean.device)
         t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
         weight = 1 + (c.subject_weight - 1) * mask
-        return Lesson(clean, noise, t, weight / weight.mean(), ids, seconds, crop)
+        return Lesson(clean, noise, t, weight / weight.mean(), ids, seconds, layout, crop)
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:
         """Return the mean loss of a batch: how far the model's velocity is from that which leads to the clean film."""
         prompt = model.read(lesson.ids)  # type: ignore[operator]
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return model(x, t, prompt, lesson.seconds, lesson.crop)
+            return model(x, t, prompt, lesson.seconds, lesson.crop, lesson.layout)
 
         return denoising(velocity, lesson.clean, lesson.noise, lesson.t, lesson.weight)
 
@@ -190,11 +204,12 @@ class FilmObjective:
         c = self.config.model.channels
         shape = (NUM_PREVIEWS, c, bucket.seconds * 2, bucket.rows, bucket.columns)
         seconds = (torch.zeros(2 * NUM_PREVIEWS), torch.full((2 * NUM_PREVIEWS,), float(bucket.seconds)))
+        led = films.layouts[:NUM_PREVIEWS].cpu().repeat(2, 1, 1)
 
         guidance = Guidance(scale=PREVIEW_SCALE, folded=self.folded)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return guidance.mix(*model(torch.cat((x, x)), torch.cat((t, t)), prompt, seconds).chunk(2))
+            return guidance.mix(*model(torch.cat((x, x)), torch.cat((t, t)), prompt, seconds, None, led).chunk(2))
 
         noise = torch.randn(shape, generator=generator(0, 0, 5))
         latent = samplers.multistep(velocity, noise, schedule.grid(12, self.config.shift))
@@ -263,6 +278,7 @@ class _Films:
         captions = [[model.vocabulary.encode(text) for text in row["captions"]] for row in values]
         self.ids = torch.tensor(captions, device=self.place)
         self.seconds = [torch.tensor([row[k] for row in values], device=self.place) for k in ("start_s", "duration_s")]
+        self.layouts = torch.from_numpy(np.stack([_layout(row, bank) for row in values])).to(self.place)
         self.held = {}
         if self.place.type != "cpu":
             self.held = {name: torch.from_numpy(bank.whole(name)).to(self.place) for name in ("latent", "mask")}
@@ -274,17 +290,26 @@ class _Films:
         return self.held[column][rows] if self.held else torch.from_numpy(self.bank.take(column, indices))
 
     def batch(
-        self, indices: np.ndarray, picks: np.ndarray, keep: np.ndarray
-    ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
+        self, indices: np.ndarray, picks: np.ndarray, keep: np.ndarray, led: np.ndarray
+    ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor], Tensor]:
         """Return latents `[b c t h w]`, masks `[b 1 t h w]` in [0, 1], word ids `[b m]`, (start, duration) `[b]`.
 
-        `picks [b]` choose a caption each; where `keep [b]` is false, the prompt is empty.
+        Then layouts `[b 2t 17]`. `picks [b]` choose a caption each; where `keep [b]` is false, the prompt is empty, and
+        where `led [b]` is false, the layout is all zeros.
         """
         rows = torch.from_numpy(indices).to(self.place)
         clean = self._take("latent", indices, rows).float()
         mask = self._take("mask", indices, rows).float()[:, None] / 255
         ids = self.ids[rows, torch.from_numpy(picks).to(self.place)] * torch.from_numpy(keep).to(self.place)[:, None]
-        return clean, mask, ids, (self.seconds[0][rows], self.seconds[1][rows])
+        layout = self.layouts[rows] * torch.from_numpy(led).to(self.place)[:, None, None]
+        return clean, mask, ids, (self.seconds[0][rows], self.seconds[1][rows]), layout
+
+
+def _layout(row: dict[str, Any], bank: banks.Bank) -> np.ndarray:
+    """Return the layout of a bank's film, float32 `[2t 17]`."""
+    _, frames, height, width = bank.columns[0]["latent"].shape[1:]
+    times = layouts.times(frames / LATENT_FPS, row["start_s"])
+    return layout(from_dict(row["scene"]), times, layouts.reach(height, width)[0])
 
 
 def _transform_digest(folder: Path) -> str:

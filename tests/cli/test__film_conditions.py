@@ -66,6 +66,10 @@ def test_a_remix_is_like_its_film_and_as_strong_as_is_said(film: Path, picture: 
     ("arguments", "said"),
     [
         (("--strength", "0.5"), "--strength needs --remix FILM"),
+        (("--path", "0.1 0.2"), "path '0.1 0.2' is illegal; it is 'X,Y X,Y ...'"),
+        (("--path", "0.1,0.2"), "a path of 1 points is illegal; the nearest legal number is 2"),
+        (("--path", "0.1,0.2 7,0.5"), "the path's point 7,0.5 is too far outside; nearest to 7 is 1.5"),
+        (("--path", "0,0 1,1", "--loop"), "conditions 'path' and 'loop' contradict each other"),
         (("--area", "0,0,1,1"), "--area needs --remix FILM"),
         (("--remix", "none.mp4"), "none.mp4"),
         (("--first", "none.png"), "none.png"),

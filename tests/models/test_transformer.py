@@ -1,11 +1,13 @@
 """Tests of the film model: what may see what, where things are, and what it gives before training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from rushes import layouts
 from rushes.errors import InputError, WeightsError
 from rushes.models.transformer import Block, Crop, Transformer, TransformerConfig, tiny
 from rushes.nn import weights
@@ -136,7 +138,7 @@ def test_a_subject_has_one_scale_in_every_aspect() -> None:
     film = model()
     steps = []
     for rows, columns in ((9, 16), (16, 9), (12, 12)):
-        _, (cosine, sine) = film.coordinates((1, rows, columns), torch.zeros(1))
+        _, (cosine, sine), _ = film.coordinates((1, rows, columns), torch.zeros(1))
         assert torch.equal(cosine[:, :8], cosine[:, 8:]) and torch.equal(sine[:, :8], -sine[:, 8:])
         turn = torch.complex(cosine[:, 8:], sine[:, 8:]).view(rows, columns, -1)
         steps.append((turn[1:] / turn[:-1])[0, 0])
@@ -146,7 +148,7 @@ def test_a_subject_has_one_scale_in_every_aspect() -> None:
 
 def test_a_window_knows_where_in_the_film_it_starts() -> None:
     film = model()
-    waves, _ = film.coordinates((3, 2, 2), torch.tensor([0.0, 1.0]))
+    waves, _, _ = film.coordinates((3, 2, 2), torch.tensor([0.0, 1.0]))
     first, second = waves.view(2, 3, 4, -1)
     assert torch.allclose(first[1:], second[:-1], atol=1e-5)
     assert not torch.allclose(first[0], first[1], atol=1e-2)
@@ -172,9 +174,9 @@ def test_tokens_apart_attend_to_their_own_group_and_to_the_text() -> None:
 def test_a_crop_stands_where_it_lies_in_the_frame() -> None:
     """Waves and turns of a crop's tokens are those that they have in the whole frame, up to one shift of the turns."""
     film = model()
-    waves, (cosine, sine) = film.coordinates((2, 5, 7), torch.zeros(2))
+    waves, (cosine, sine), _ = film.coordinates((2, 5, 7), torch.zeros(2))
     crop = Crop(top=torch.tensor([0, 2]), left=torch.tensor([3, 1]), rows=5, columns=7)
-    cropped, (some_cosine, some_sine) = film.coordinates((2, 3, 4), torch.zeros(2), crop)
+    cropped, (some_cosine, some_sine), _ = film.coordinates((2, 3, 4), torch.zeros(2), crop)
     whole = waves.view(2, 2, 5, 7, -1)
     for index, (top, left) in enumerate(((0, 3), (2, 1))):
         there = whole[index, :, top : top + 3, left : left + 4]
@@ -222,3 +224,21 @@ def test_weights_come_back(tmp_path: Path) -> None:
 def test_a_head_that_three_axes_cannot_share_is_refused() -> None:
     with pytest.raises(InputError, match=r"width 48 .* nearest legal value is 64"):
         TransformerConfig(width=48, heads=4)
+
+
+def test_it_can_be_told_where_its_subjects_are_and_a_crop_is_told_the_same() -> None:
+    torch.manual_seed(0)
+    film = Transformer(replace(tiny(), layout=True)).eval().requires_grad_(False)
+    for parameter in film.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    latent, told = films(1, rows=6, columns=8), torch.zeros(1, 8, layouts.COLUMNS)
+    prompt, t = film.read(ids(1)), torch.full((1,), 0.5)
+    plain = film(latent, t, prompt, seconds(1))
+    assert torch.equal(film(latent, t, prompt, seconds(1), None, told), plain)  # rows of zeros say nothing
+    told[:, :, layouts.columns(0)] = torch.tensor([0.1, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
+    assert not torch.allclose(film(latent, t, prompt, seconds(1), None, told), plain, atol=1e-3)
+    crop = Crop(top=torch.tensor([2]), left=torch.tensor([1]), rows=6, columns=8)
+    whole = film.coordinates((2, 6, 8), torch.zeros(1))[2].view(1, 2, 6, 8, 2)
+    assert torch.allclose(
+        film.coordinates((2, 3, 4), torch.zeros(1), crop)[2].view(1, 2, 3, 4, 2), whole[:, :, 2:5, 1:5]
+    )

@@ -9,9 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from rushes import layouts
 from rushes.data.banks.bank import order
 from rushes.models.transformer import Crop, Prompt, Transformer
 from rushes.train.film import FilmConfig, FilmObjective, around, cut
+from rushes.world.layout import layout
+from rushes.world.scene import from_dict
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ class Knowing(torch.nn.Module):
         return self.film.read(ids)
 
     def forward(
-        self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: object, crop: Crop | None
+        self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: object, crop: Crop | None, layout: torch.Tensor
     ) -> torch.Tensor:
         clean = torch.from_numpy(self.films.bank.take("latent", self.indices)).float()
         return (x - clean) / t.view(-1, 1, 1, 1, 1) * self.scale
@@ -118,9 +121,11 @@ def test_a_bucket_may_train_on_crops(objective: FilmObjective, toy_config: FilmC
         def read(self, ids: torch.Tensor) -> Prompt:
             return objective.model.read(ids)
 
-        def forward(self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: Any, crop: Crop) -> torch.Tensor:
+        def forward(
+            self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: Any, crop: Crop, layout: torch.Tensor
+        ) -> torch.Tensor:
             seen.append((tuple(x.shape), crop))
-            return usual(x, t, prompt, seconds, crop)
+            return usual(x, t, prompt, seconds, crop, layout)
 
     loss, figures = close.loss(Watching(), 0)
     assert loss.isfinite() and loss > 0
@@ -165,3 +170,23 @@ def test_a_run_may_start_from_weights(objective: FilmObjective, toy_config: Film
     name, parameter = next(iter(started.model.named_parameters()))
     shipped = dict(objective.model.named_parameters())[name]
     assert torch.equal(parameter, shipped.to(torch.bfloat16).float()) and parameter.requires_grad
+
+
+def test_layouts_are_those_of_their_scenes_and_some_are_left_out(objective: FilmObjective) -> None:
+    films = objective.films[0]
+    bucket = objective.config.buckets[0]
+    wanted = layout(
+        from_dict(films.bank.values[3]["scene"]), layouts.times(bucket.seconds, films.bank.values[3]["start_s"])
+    )
+    assert np.allclose(films.layouts[3].numpy(), wanted, atol=1e-5)
+    lessons = [objective._noised(films, np.arange(8), step, (0, 0)).layout for step in range(40)]
+    empty = [not bool(row.any()) for lesson in lessons for row in lesson]
+    assert 0.05 < sum(empty) / len(empty) < 0.17
+
+
+def test_a_bucket_may_have_other_numbers_of_subjects(toy_config: FilmConfig, tmp_path: Path) -> None:
+    pairs = replace(toy_config.buckets[0], num_subjects_weights=(0.0, 1.0), num=128)
+    objective = FilmObjective(replace(toy_config, buckets=(toy_config.buckets[0], pairs), banks=str(tmp_path)))
+    objective.prepare(tmp_path, lambda line: None)
+    there = [films.layouts[:, :, layouts.columns(1)][..., layouts.PRESENT].amax(1) > 0 for films in objective.films]
+    assert bool(there[1].all()) and not bool(there[0].all())

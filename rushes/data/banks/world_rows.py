@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from rushes import layouts
 from rushes.data.banks.bank import Row
 from rushes.models.autoencoder import (
     ENCODED_FPS,
@@ -20,6 +21,7 @@ from rushes.models.autoencoder import (
 )
 from rushes.models.oracle import HEIGHT, WIDTH, reading_times
 from rushes.world.captions import caption, prompt
+from rushes.world.layout import layout
 from rushes.world.render import render, subject_mask
 from rushes.world.scene import Scene, SceneFilters, sample, to_dict
 
@@ -82,6 +84,23 @@ class LatentRows:
         arrays = {"latent": latent.numpy().astype(np.float16), "mask": np.rint(mask * 255).astype(np.uint8)}
         seconds = {"start_s": start_s, "duration_s": scene.duration_s}
         return arrays, {"captions": captions, **seconds, "scene": to_dict(scene)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRows:
+    """A scene's captions and its layouts float32 `[4s 17]` as films of several lengths; nothing is drawn."""
+
+    seconds: tuple[int, ...] = (1, 2, 3, 5, 10)
+    split: str = "train"
+    seed: int = 4
+    filters: SceneFilters = field(default_factory=SceneFilters)
+
+    def __call__(self, index: int) -> Row:
+        rng = np.random.default_rng((self.seed, index))
+        scene = sample(rng, split=self.split, filters=self.filters)
+        captions = [prompt(scene)] + [caption(scene, rng).text for _ in range(NUM_CAPTIONS - 1)]
+        lasting = {s: replace(scene, duration_s=float(s)) for s in self.seconds}
+        return {f"layout_{s}": layout(one, layouts.times(s)) for s, one in lasting.items()}, {"captions": captions}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

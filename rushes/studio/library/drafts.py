@@ -20,7 +20,7 @@ from rushes.studio.house import House
 from rushes.studio.library import inputs, vocabulary
 from rushes.studio.members.accounts import Caller
 from rushes.studio.money import ledger
-from rushes.types import Condition, GenerationRequest, VideoShape
+from rushes.types import Condition, GenerationRequest, VideoShape, read_points
 
 SEEDS = 2**31
 NUM_FILMS = 20
@@ -59,6 +59,7 @@ class Draft(BaseModel):
     first: str = ""
     last: str = ""
     loop: str = ""
+    path: str = ""
     once: str = ""
 
     def order(self) -> Order:
@@ -95,6 +96,8 @@ class Draft(BaseModel):
         if self.parent and self.strength:
             share = _whole("strength", self.strength) / 100
             found.append(inputs.remade(session, caller, self.parent, strength=share))
+        if self.path.strip():
+            found.append(Condition(kind="path", points=read_points(self.path)))
         if self.loop:
             found.append(Condition(kind="loop"))
         return tuple(found)
@@ -125,7 +128,7 @@ class Quote:
 def remixed(job: Job) -> Draft:
     """Return a draft that begins where a film was asked for; its tier alone is kept of its shape."""
     style = job.extra.get("style", "")
-    prompt = job.request["prompt"]
+    prompt, path = job.request["prompt"], job.generation_request().condition("path")
     return Draft(
         prompt=prompt.removesuffix(f", {STYLES[style]}") if style else prompt,
         tier=job.tier,
@@ -134,6 +137,7 @@ def remixed(job: Job) -> Draft:
         format=job.format if job.format != "png" else "mp4",
         avoid=job.request["negative_prompt"],
         parent=job.id,
+        path=" ".join(f"{x:g},{y:g}" for x, y in path.points) if path else "",
     )
 
 

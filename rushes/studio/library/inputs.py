@@ -32,12 +32,20 @@ def folder(user_id: str) -> str:
 
 
 def asked(house: House, caller: Caller, body: Any) -> tuple[Condition, ...]:
-    """Return the conditions that a body's `input_reference`, `last_reference` and `loop` mean. Raises: as `named`."""
+    """Return the conditions that a body's `input_reference`, `last_reference`, `path` and `loop` mean.
+
+    Raises: as `named`.
+    """
     found = []
     for kind, param in (("first", "input_reference"), ("last", "last_reference")):
         value = getattr(body, param)
         if value not in (None, ""):
             found.append(named(house, caller, kind, value, param))
+    if body.path is not None:
+        try:
+            found.append(Condition(kind="path", points=body.path))
+        except InputError as error:
+            raise RequestError(400, "invalid_value", str(error), param="path") from None
     if body.loop:
         found.append(Condition(kind="loop"))
     return tuple(found)

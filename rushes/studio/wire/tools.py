@@ -39,6 +39,7 @@ class Generate(_Look):
     tier: str | None = Field(default=None, description="flipbook, short, feature or still")
     first_picture: str | None = Field(default=None, description="the id of a film or still that it begins with")
     loop: bool = Field(default=False, description="the film's end runs into its beginning")
+    path: str | None = Field(default=None, description="where the subject goes: 'x,y x,y ...' in 0 to 1")
 
 
 class Remix(_Look):

@@ -19,7 +19,7 @@ from rushes.studio import media
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
 from rushes.studio.members import closing
-from rushes.types import Area, Condition, GenerationRequest, VideoShape
+from rushes.types import Area, Condition, GenerationRequest, Points, VideoShape
 
 STATUS: dict[str, Literal["queued", "in_progress", "completed", "failed"]] = {
     jobs.QUEUED: "queued", jobs.RUNNING: "in_progress", jobs.SUCCEEDED: "completed",
@@ -29,7 +29,7 @@ VARIANTS = ("video", "thumbnail", "spritesheet")
 PARAMS = {"num_steps": "num_inference_steps", "frames": "num_frames"}  # our words -> the wire's
 TIER, STILL = "short", "png"
 EDITED = 0.85  # of an edited film is made anew where nothing is said: its places stay, its light may change
-KEPT = ("first", "last", "loop")
+KEPT = ("first", "last", "loop", "path")
 Conditions = tuple[Condition, ...]
 
 
@@ -54,12 +54,19 @@ class Asked(BaseModel):
     input_reference: Any = Field(default=None, description="the picture that the film begins with")
     last_reference: Any = Field(default=None, description="the picture that the film ends with")
     loop: bool = Field(default=False, description="the end runs into the beginning")
+    path: Points | None = Field(default=None, description="where the first subject goes: points [x, y] in 0 to 1")
     extra_params: dict[str, Any] = Field(default_factory=dict, description="what only one model knows")
 
     @field_validator("extra_params", mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _path_from_text(cls, value: object) -> object:
+        return [point.split(",") for point in value.split()] if isinstance(value, str) else value
 
 
 class Create(Asked):

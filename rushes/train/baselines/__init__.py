@@ -116,9 +116,18 @@ class Baseline(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, latent: Tensor, t: Tensor, prompt: Tensor, seconds: tuple[Tensor, Tensor], crop: Crop | None = None
+        self,
+        latent: Tensor,
+        t: Tensor,
+        prompt: Tensor,
+        seconds: tuple[Tensor, Tensor],
+        crop: Crop | None = None,
+        layout: Tensor | None = None,
     ) -> Tensor:
-        """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1]; `seconds` = (start, duration)."""
+        """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1]; `seconds` = (start, duration).
+
+        These recipes know no layouts: what is said of one goes unheard.
+        """
         assert crop is None, "a baseline knows no windows"
         told = torch.cat([timestep_features(each, WAVES, 1.0) for each in seconds], dim=-1).to(prompt.dtype)
         text = torch.cat((prompt, self.window(told)[:, None]), dim=1)

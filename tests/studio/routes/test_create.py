@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 
+import browsers
 import pytest
 from browsers import finished_film
 from PIL import Image
@@ -100,3 +101,38 @@ def test_a_remix_may_begin_as_its_film(house, as_mara, mara) -> None:
     assert made.request["conditions"][0]["strength"] == 0.7
     other = finished_film(house, person(house, "zoe")[0], "a secret film")
     assert as_mara.post("/create", data=form | {"parent": other.id}).status_code == 404
+
+
+def test_a_path_is_kept_and_a_remix_has_it_again(house, as_mara) -> None:
+    form = {"prompt": "a red boat", "tier": "flipbook", "path": "0.1,0.6 0.9,0.4"}
+    film = as_mara.post("/create", data=form).headers["location"].removeprefix("/films/")
+    with house.database.read() as session:
+        [path] = session.get_one(jobs.Job, film).request["conditions"]
+    assert path["points"] == [[0.1, 0.6], [0.9, 0.4]]
+    assert 'value="0.1,0.6 0.9,0.4"' in as_mara.get(f"/create?remix={film}").text
+    assert "the nearest legal number is 2" in as_mara.post("/create", data=form | {"path": "0.1,0.6"}).text
+
+
+@pytest.mark.browser
+def test_a_path_can_be_drawn(house, mara) -> None:
+    with browsers.served(house) as address, browsers.chromium() as browser:
+        context = browser.new_context(viewport=browsers.PHONE, base_url=address)
+        browsers.sign_in(house, context, address, mara)
+        page = context.new_page()
+        page.goto("/create")
+        page.get_by_text("Draw where the subject goes").click()
+        pad = page.locator("svg.pad")
+        pad.scroll_into_view_if_needed()
+        box = pad.bounding_box()
+        at = [
+            (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in ((0.1, 0.8), (0.5, 0.2), (0.9, 0.8))
+        ]
+        page.mouse.move(*at[0])
+        page.mouse.down()
+        for point in at[1:]:
+            page.mouse.move(*point, steps=10)
+        page.mouse.up()
+        points = [tuple(map(float, point.split(","))) for point in page.get_by_label("Path").input_value().split()]
+        assert 2 <= len(points) <= 12 and points[0] == (0.1, 0.8) and points[-1] == (0.9, 0.8)
+        assert min(y for _, y in points) < 0.3
+        assert pad.locator("polyline").get_attribute("points").count(",") == len(points)

@@ -124,6 +124,9 @@ def test_defaults_are_a_tier_and_a_fresh_seed(client: openai.OpenAI) -> None:
         ({"input_reference": {"bogus": 1}}, "input_reference", "send a picture"),
         ({"input_reference": 5}, "input_reference", "send a picture"),
         ({"loop": "perhaps"}, "loop", "boolean"),
+        ({"path": [[0.1, 0.2]]}, "path", "the nearest legal number is 2"),
+        ({"path": [[0.1, 0.2], [7, 0.5]]}, "path", "nearest to 7 is 1.5"),
+        ({"path": "0.1 0.2"}, "path", ""),
         ({"strength": 0.5}, "strength", "known: model"),
     ],
 )
@@ -158,6 +161,9 @@ def test_a_film_begins_and_ends_with_pictures_that_are_sent(client: openai.OpenA
     )
     looped = httpx.post(f"{wire.url}/v1/videos", headers=anna[1], json={"prompt": "a kite", "loop": True}).json()
     assert [one["kind"] for one in conditions(wire, looped["id"])] == ["loop"]
+    for path in ([[0.1, 0.6], [0.9, 0.4]], "0.1,0.6 0.9,0.4"):
+        led = httpx.post(f"{wire.url}/v1/videos", headers=anna[1], json={"prompt": "a kite", "path": path}).json()
+        assert [one["points"] for one in conditions(wire, led["id"])] == [[[0.1, 0.6], [0.9, 0.4]]]
 
 
 def test_a_film_of_ones_own_may_be_the_first_picture(wire: Wire, anna, film: str) -> None:

@@ -1,0 +1,64 @@
+"""Layouts: where a film's subjects are and how its camera moves, four times a second, as plain numbers. No torch.
+
+n rows (one per quarter of a second), 17 columns
+
+A row is the camera's speed (x, y, log2 of the zoom, per second), then for each of two subjects in the order in which
+the prompt names them: x, y of its middle, log2 of its side, sine and cosine of its turn, the way it faces (-1 left,
+1 right), how much it is there (0..1). Places and sides are in units: the frame's height at 16:9, and the same area
+per unit at any other aspect, from the frame's centre, y down. A dynamic scene layout, as LVD has it (arXiv 2309.17444).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+PER_SECOND = 4
+NUM_SUBJECTS = 2
+CAMERA, SUBJECT = 3, 7
+COLUMNS = CAMERA + NUM_SUBJECTS * SUBJECT
+X, Y, SIDE, SINE, COSINE, FACING, PRESENT = range(SUBJECT)
+ASPECT = 16 / 9
+USUAL_SIDE = 0.34
+
+Point = tuple[float, float]
+
+
+def columns(subject: int) -> slice:
+    """Return the columns of a subject, 0 or 1."""
+    start = CAMERA + subject * SUBJECT
+    return slice(start, start + SUBJECT)
+
+
+def times(seconds: float, start_s: float = 0.0) -> np.ndarray:
+    """Return the middles of a stretch's quarter seconds, float64 `[n]`."""
+    num = round(seconds * PER_SECOND)
+    return start_s + (np.arange(num) + 0.5) / PER_SECOND
+
+
+def reach(rows: int, columns: int) -> tuple[float, float]:
+    """Return how far a frame of `rows` x `columns` cells reaches from its centre, across and down, in units."""
+    unit = (rows * columns / ASPECT) ** 0.5
+    return columns / unit / 2, rows / unit / 2
+
+
+def along(points: Sequence[Point], num: int, reach: tuple[float, float]) -> np.ndarray:
+    """Return the x and y, float32 `[num 2]` in units, of a subject that takes the points in even time.
+
+    `points` are shares of the frame's width and height, from its upper left corner; they may lie a little outside.
+    """
+    at = np.linspace(0, len(points) - 1, 2 * num + 1)[1::2]  # the middles of `num` equal parts
+    shares = np.array([np.interp(at, np.arange(len(points)), [p[axis] for p in points]) for axis in (0, 1)])
+    return ((2 * shares.T - 1) * reach).astype(np.float32)
+
+
+def led(layout: np.ndarray, points: Sequence[Point], reach: tuple[float, float]) -> np.ndarray:
+    """Return the layout with its first subject led along the points, there all the time, facing where it goes."""
+    changed = layout.copy()
+    subject = changed[:, columns(0)]
+    subject[:, (X, Y)] = along(points, len(layout), reach)
+    subject[:, PRESENT] = 1.0
+    if (across := subject[-1, X] - subject[0, X]) and abs(across) > 0.1:
+        subject[:, FACING] = np.sign(across)
+    return changed
