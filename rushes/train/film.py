@@ -25,6 +25,7 @@ from rushes.models.transformer import Crop, Transformer, TransformerConfig
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
 from rushes.world.captions import words
@@ -111,6 +112,7 @@ class FilmObjective:
         if config.run.init:
             weights.load(self.model, Path(config.run.init), family="transformer", missing=("control.",))
             self.model.train().requires_grad_(True)
+        self.share = Share()
         self.films: list[_Films] = []
         self.held_out: _Films | None = None
 
@@ -156,14 +158,9 @@ class FilmObjective:
         which = self._bucket(step)
         bucket, films = self.config.buckets[which], self.films[which]
         indices = banks.order(len(films), bucket.batch, self.config.run.seed + which, step)
-        loss = self._loss(model, films, indices, step, bucket.crop)
+        loss = self._error(model, self.share.of(self._noised(films, indices, step, bucket.crop)))
         rows, columns = bucket.crop if any(bucket.crop) else (bucket.rows, bucket.columns)
         return loss, {f"loss_{bucket.seconds}s_{rows}x{columns}": loss.detach()}
-
-    def _loss(
-        self, model: nn.Module, films: _Films, indices: np.ndarray, step: int, size: tuple[int, int] = (0, 0)
-    ) -> Tensor:
-        return self._error(model, self._noised(films, indices, step, size))
 
     def _noised(self, films: _Films, indices: np.ndarray, step: int, size: tuple[int, int]) -> Lesson:
         """Return a step's films with the noise, time, prompt and window that the step draws for each."""
@@ -195,7 +192,9 @@ class FilmObjective:
         """Sample twelve held-out prompts, lay their first and last frames out, and return the held-out loss."""
         films = self.held_out
         assert films is not None and isinstance(model, Transformer)
-        losses = [float(self._loss(model, films, np.arange(i, i + 16), 10**6 + i)) for i in range(0, len(films), 16)]
+        starts = range(0, len(films), 16)
+        lessons = (self._noised(films, np.arange(i, i + 16), 10**6 + i, (0, 0)) for i in starts)
+        losses = [float(self._error(model, lesson)) for lesson in lessons]
         model = model.cpu()
         texts = [films.bank.values[i]["captions"][0] for i in range(NUM_PREVIEWS)]
         ids = torch.tensor([model.vocabulary.encode(text) for text in [*texts, *[""] * len(texts)]])

@@ -60,7 +60,8 @@ class Optimizer:
 
     def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
         self.config = config
-        self.named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.shapes = {name: tuple(p.shape) for name, p in model.named_parameters() if p.requires_grad}
+        self.named = self._parameters(model)
         hidden = [n for n, p in self.named.items() if p.ndim == 2 and "blocks." in n and n.endswith("weight")]
         self.matrices = hidden if config.muon_lr > 0 else []
         matrix_names = set(self.matrices)
@@ -82,10 +83,19 @@ class Optimizer:
         self.momentum = {n: torch.zeros_like(self.named[n]) for n in self.matrices}
         self.average = {n: p.detach().clone() for n, p in self.named.items()}
 
+    def _parameters(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+    def _clip(self) -> Tensor:
+        return nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
+
+    def _orthogonal(self, ahead: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return orthogonalise(ahead)
+
     @torch.no_grad()
     def step(self, step: int, steps: int) -> Tensor:
         """Apply the gradients and clear them; returns their norm before clipping, a scalar still on its device."""
-        norm = nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
+        norm = self._clip()
         share = lr_schedule(step, steps, self.config)
         for group in self.adam.param_groups:
             group["lr"] = self.config.lr * share
@@ -103,15 +113,19 @@ class Optimizer:
         shapes: dict[tuple[int, ...], list[str]] = {}
         for name in self.matrices:
             if self.named[name].grad is not None:
-                shapes.setdefault(tuple(self.named[name].shape), []).append(name)
+                shapes.setdefault(self.shapes[name], []).append(name)
         for shape, names in shapes.items():
             momenta = [self.momentum[n] for n in names]
             gradients: list[Tensor] = [self.named[n].grad for n in names]  # type: ignore[misc]
             torch._foreach_lerp_(momenta, gradients, 0.05)
             ahead = torch.stack([g.lerp(m, 0.95) for g, m in zip(gradients, momenta, strict=True)])
-            update = orthogonalise(ahead) * math.sqrt(max(1.0, shape[0] / shape[1]))
+            update = self._orthogonal(ahead, shape) * math.sqrt(max(1.0, shape[0] / shape[1]))
             for name, direction in zip(names, update, strict=True):
                 self.named[name].mul_(1 - lr * self.config.weight_decay).sub_(direction, alpha=lr)
+
+    def whole_average(self) -> dict[str, Tensor]:
+        """Return the average of every trained parameter by name."""
+        return self.average
 
     def state(self) -> dict[str, Tensor]:
         """Return every tensor of the state by name."""

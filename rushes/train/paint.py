@@ -20,6 +20,7 @@ from rushes.models.autoencoder import HEADS, Autoencoder, AutoencoderConfig, lay
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
 from rushes.world.scene import SceneFilters
@@ -54,6 +55,7 @@ class PaintObjective:
         if config.run.init:
             weights.load(self.model, Path(config.run.init), family="autoencoder")
             self.model.train().requires_grad_(True)
+        self.share = Share()
         self.bank: banks.Bank | None = None
         self.held_out: banks.Bank | None = None
 
@@ -100,6 +102,7 @@ class PaintObjective:
         joined, frames, target = self._batch(model, self.bank, banks.order(len(self.bank), c.batch, c.run.seed, step))
         amount = torch.rand(len(joined), 1, 1, 1, generator=random, device=random.device) * 2 * c.noise - c.noise
         joined = joined + amount.clamp(min=0) * torch.randn(joined.shape, generator=random, device=random.device)
+        joined, frames, target = self.share.of((joined, frames, target))
         features = model.features(joined, frames)
         figures: dict[str, Tensor] = {}
         total = torch.zeros((), device=target.device)

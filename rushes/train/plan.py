@@ -24,12 +24,14 @@ from rushes.models.layout import SMALLEST_T, LayoutConfig, LayoutModel
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
 from rushes.world.captions import words
 from rushes.world.scene import SceneFilters
 
 NUM_PREVIEWS = 24
+Lesson = tuple[Tensor, Tensor, Tensor, Tensor]  # rows, word ids, noise, times
 PANEL = (320, 180)  # width and height in pixels
 INKS = ((200, 60, 40), (40, 90, 200))
 
@@ -62,6 +64,7 @@ class PlanObjective:
         if config.run.init:
             weights.load(self.model, Path(config.run.init), family="layout")
             self.model.train().requires_grad_(True)
+        self.share = Share()
         self.films: dict[int, Tensor] = {}
         self.held_out: dict[int, Tensor] = {}
         self.ids = self.held_out_ids = torch.zeros(0)
@@ -102,15 +105,20 @@ class PlanObjective:
         seconds = int(rng.choice(c.seconds))
         indices = torch.from_numpy(banks.order(len(self.ids), c.batch, c.run.seed, step)).to(self.ids.device)
         picks = torch.from_numpy(rng.integers(0, NUM_CAPTIONS, c.batch)).to(self.ids.device)
-        loss = self._error(model, self.films[seconds][indices], self.ids[indices, picks], seconds, step)
+        lesson = self._noised(self.films[seconds][indices], self.ids[indices, picks], step)
+        loss = self._error(model, self.share.of(lesson), seconds)
         return loss, {f"loss_{seconds}s": loss.detach()}
 
-    def _error(self, model: nn.Module, rows: Tensor, ids: Tensor, seconds: int, step: int) -> Tensor:
-        assert isinstance(model, LayoutModel)
+    def _noised(self, rows: Tensor, ids: Tensor, step: int) -> Lesson:
         random = generator(self.config.run.seed, step, device=rows.device)
+        noise = torch.randn(rows.shape, generator=random, device=rows.device)
+        t = flow.draw_t(len(rows), random, mean=0.0, deviation=1.2, shift=1.0).clamp(min=SMALLEST_T)
+        return rows, ids, noise, t
+
+    def _error(self, model: nn.Module, lesson: Lesson, seconds: int) -> Tensor:
+        assert isinstance(model, LayoutModel)
+        rows, ids, noise, t = lesson
         clean = (rows - model.mean) / model.deviation
-        noise = torch.randn(clean.shape, generator=random, device=clean.device)
-        t = flow.draw_t(len(clean), random, mean=0.0, deviation=1.2, shift=1.0).clamp(min=SMALLEST_T)
         weight = torch.ones_like(clean)
         for index in range(layouts.NUM_SUBJECTS):
             there = rows[:, :, layouts.columns(index)][..., layouts.PRESENT].amax(1) > 0
@@ -124,9 +132,8 @@ class PlanObjective:
     def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
         """Plan held-out prompts as three-second films, draw the plans, and return the held-out loss."""
         assert isinstance(model, LayoutModel)
-        losses = [
-            self._error(model, films, self.held_out_ids[:, 0], s, 10**6 + s) for s, films in self.held_out.items()
-        ]
+        ids = self.held_out_ids[:, 0]
+        losses = [self._error(model, self._noised(films, ids, 10**6 + s), s) for s, films in self.held_out.items()]
         model = model.cpu()
         plans = [model.plan(text, 3, generator(0, i, 5)).numpy() for i, text in enumerate(self.prompts[:NUM_PREVIEWS])]
         pictures = [np.asarray(drawn(plan, text)) for plan, text in zip(plans, self.prompts, strict=False)]

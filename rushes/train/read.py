@@ -29,6 +29,7 @@ from rushes.models.oracle import (
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
 from rushes.world import vocabulary as v
@@ -78,6 +79,7 @@ class ReadObjective:
         if config.run.init:
             weights.load(self.model, Path(config.run.init), family="oracle", missing=("moves.", "told."))
             self.model.train().requires_grad_(True)
+        self.share = Share()
         self.bank: banks.Bank | None = None
         self.held_out: banks.Bank | None = None
 
@@ -111,7 +113,8 @@ class ReadObjective:
             keys = torch.rand(len(indices), NUM_FRAMES, generator=random, device=random.device)
             picks, rows = keys.argsort(1)[:, :2], torch.arange(len(indices), device=random.device)[:, None]
             frames, times = frames[rows, picks], times[rows, picks]
-        pictures = spoil(frames, random, c.blur)
+        batch = (indices, spoil(frames, random, c.blur), times, durations, labels)
+        indices, pictures, times, durations, labels = self.share.of(batch)
         assert isinstance(model, Oracle)
         flat = pictures.flatten(0, 1).to(next(model.parameters()).dtype).contiguous(memory_format=torch.channels_last)
         seen, sought = model.see(flat)

@@ -2,6 +2,7 @@
 
 Every random choice of a step comes from (seed, step), so weights, average, optimizer state and the step's number are
 the whole state of a run: a resumed run repeats an unbroken one bit for bit (same machine, same number of threads).
+Several processes share each batch; a film model is sharded over them, what is smaller each of them holds whole.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,10 @@ from rushes import config as configs
 from rushes.errors import InputError, RushesError
 from rushes.train import ceiling, checkpoint
 from rushes.train.optimizer import Optimizer, OptimizerConfig
+from rushes.train.parallel import blame, saving, sharding
+from rushes.train.parallel.pace import Pace
+from rushes.train.parallel.share import Share
+from rushes.train.parallel.world import World
 
 LOSSES = "loss.jsonl"  # line n is [n, loss of step n]
 
@@ -47,7 +52,10 @@ class RunConfig:
 
 
 class Objective(Protocol):
-    """What a run trains: the model, the loss of a step, what to look at meanwhile, what to ship at the end."""
+    """What a run trains: the model, the loss of a step, what to look at meanwhile, what to ship at the end.
+
+    One that several processes can train has a `share` too: the part of each step's batch that `loss` is about.
+    """
 
     model: nn.Module
 
@@ -100,19 +108,23 @@ def generator(seed: int, step: int, stream: int = 0, *, device: torch.device | s
 class _Compute:
     """The copy of the model that computes: the masters themselves in float32, else a low-precision twin."""
 
-    def __init__(self, masters: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, masters: nn.Module, dtype: torch.dtype, layout: sharding.Layout | None) -> None:
         self.masters = masters
         self.twin = masters
         if dtype != torch.float32:
             self.twin = copy.deepcopy(masters)
             for parameter in self.twin.parameters():  # buffers, such as the transform, stay exact
                 parameter.data = parameter.data.to(dtype)
+        if layout is not None:
+            for model in {id(model): model for model in (masters, self.twin)}.values():
+                layout.spread(model)
         self.pairs = list(zip(masters.parameters(), self.twin.parameters(), strict=True))
 
     @torch.no_grad()
     def refresh(self) -> None:
         if self.twin is not self.masters:
-            torch._foreach_copy_([low.data for _, low in self.pairs], [high.data for high, _ in self.pairs])
+            masters, twins = ([sharding.own(each.data) for each in side] for side in zip(*self.pairs, strict=True))
+            torch._foreach_copy_(twins, masters)
 
     @torch.no_grad()
     def hand_back(self) -> None:
@@ -123,34 +135,34 @@ class _Compute:
 
 
 class Trainer:
-    """One run in one folder."""
+    """One run in one folder, trained by the processes of `world` together."""
 
-    def __init__(self, config: Config, folder: Path, say: Callable[[str], None] = print) -> None:
-        self.config, self.folder, self.say = config, folder, say
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
-        self.close = weakref.finalize(self, os.close, lock)  # leaves the folder to others
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"another process trains in {folder}; name another folder") from None
-        self._check_config()
+    def __init__(
+        self, config: Config, folder: Path, say: Callable[[str], None] = print, world: World | None = None
+    ) -> None:
+        self.config, self.folder, self.world = config, folder, world or World()
+        self.say = say if self.world.rank == 0 else _silent
+        self.close: Callable[[], object] = _silent  # leaves the folder to others
+        self.world.first(self._open)
         run = config.run
         if run.threads:
             torch.set_num_threads(run.threads)
-        torch.manual_seed(run.seed)
-        self.objective = config.objective()
-        self.objective.model.to(ceiling.device())
-        self.objective.prepare(folder, say)
-        self.optimizer = Optimizer(self.objective.model, config.optimizer)
-        dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-        if run.dtype not in (*dtypes, "auto"):
-            raise InputError(f"run.dtype {run.dtype!r} is unknown; legal: auto, {', '.join(dtypes)}")
-        self.step, self.is_stopping = 0, False
-        kept = self._resume()
-        # What is fastest is timed, and timings differ; a run stays with what it began with.
-        self.dtype = dtypes.get(run.dtype) or dtypes.get(kept) or ceiling.fastest_dtype()
-        self.compute = _Compute(self.objective.model, self.dtype)
+        self.is_stopping = False
+        self._begin()
+        if self.step:
+            self.say(f"resumed at step {self.step} of {run.steps}")
+        self.world.first(lambda: _forget_after(folder / LOSSES, self.step))
+
+    def _open(self) -> None:
+        """Take the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT)
+        self.close = weakref.finalize(self, os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process trains in {self.folder}; name another folder") from None
+        self._check_config()
 
     def _check_config(self) -> None:
         path, wanted = self.folder / "config.json", json.loads(json.dumps(configs.to_dict(self.config)))
@@ -164,33 +176,77 @@ class Trainer:
             )
         configs.save(self.config, path)
 
-    def _resume(self) -> str:
-        """Load the newest whole checkpoint, if any, forget the losses after it, and return its dtype's name."""
-        kept = ""
-        for path in checkpoint.committed(self.folder / "checkpoints")[-1:]:
-            tensors, facts = checkpoint.read(path)
-            try:
-                self.objective.model.load_state_dict(tensors["model"])
-                self.optimizer.load_state(tensors["optimizer"])
-                self.step, kept = facts["step"], facts["dtype"].removeprefix("torch.")
-            except (KeyError, RuntimeError) as error:
-                raise checkpoint.damaged(path, error) from None
-            self.say(f"resumed at step {self.step} of {self.config.run.steps}")
-        _forget_after(self.folder / LOSSES, self.step)
-        return kept
+    def _begin(self) -> None:
+        """Bring everything to where the newest checkpoint is, or to the start."""
+        run, world, place = self.config.run, self.world, ceiling.device()
+        torch.manual_seed(run.seed)
+        self.objective = self.config.objective()
+        model = self.objective.model.to(place)
+        world.in_turn(lambda: self.objective.prepare(self.folder, self.say))
+        self.pace = Pace(world, place) if world.size > 1 else None
+        self._share()
+        newest = world.first(lambda: checkpoint.committed(self.folder / "checkpoints")[-1:])
+        facts = checkpoint.facts_of(newest[0]) if newest else {}
+        self.dtype = self._dtype(facts.get("dtype", "").removeprefix("torch."))
+        self.layout = sharding.Layout(world, place) if world.size > 1 and sharding.is_sharded(model) else None
+        self.blank = sharding.blank(model) if world.size > 1 else None
+        self.compute = _Compute(model, self.dtype, self.layout)
+        optimizer = self.config.optimizer
+        self.optimizer = (
+            sharding.ShardedOptimizer(model, optimizer, self.layout) if self.layout else Optimizer(model, optimizer)
+        )
+        self.saver = saving.Saver(world, self.folder / "checkpoints")
+        self.step = facts.get("step", 0)
+        for path in newest:
+            self._load(path)
+
+    def _share(self) -> None:
+        """Take this process's share of every batch. Raises: InputError where batches cannot be shared."""
+        if self.pace is None:
+            return
+        if not isinstance(getattr(self.objective, "share", None), Share):
+            raise InputError(f"{type(self.objective).__name__} cannot share its batches; train it by one process")
+        batches = {self.objective.num_samples(step) for step in range(self.config.run.steps)}
+        sharding.check(self.world, self.objective.model, batches)
+        self.objective.share = replace(self.world.share, ready=self.pace.ready)  # type: ignore[attr-defined]
+
+    def _dtype(self, kept: str) -> torch.dtype:
+        """Return the dtype that computes; what is fastest is timed, so a run stays with what it began with."""
+        dtypes, wanted = {"float32": torch.float32, "bfloat16": torch.bfloat16}, self.config.run.dtype
+        if wanted not in (*dtypes, "auto"):
+            raise InputError(f"run.dtype {wanted!r} is unknown; legal: auto, {', '.join(dtypes)}")
+        return dtypes.get(wanted) or dtypes.get(kept) or self.world.first(ceiling.fastest_dtype)
+
+    def _load(self, path: Path) -> None:
+        if isinstance(self.optimizer, sharding.ShardedOptimizer):
+            saving.load(path, self.objective.model, self.optimizer)
+            return
+        tensors, _ = checkpoint.read(path)
+        try:
+            self.objective.model.load_state_dict(tensors["model"])
+            self.optimizer.load_state(tensors["optimizer"])
+        except (KeyError, RuntimeError) as error:
+            raise checkpoint.damaged(path, error) from None
 
     def stop(self) -> None:
         """Ask a running `run` to keep a checkpoint and return after the step that it is in."""
         self.is_stopping = True
 
     def save(self) -> None:
-        """Commit a checkpoint of this step."""
-        state = {k: v.detach().contiguous() for k, v in self.objective.model.state_dict().items()}
+        """Commit a checkpoint of this step; a sharded run writes it while it goes on."""
+        model, facts = self.objective.model, {"dtype": str(self.dtype)}
+        if isinstance(self.optimizer, sharding.ShardedOptimizer):
+            self.saver.save(model, self.optimizer, self.step, facts)
+            return
+        state = {k: v.detach().contiguous() for k, v in model.state_dict().items()}
         tensors = {"model": state, "optimizer": self.optimizer.state()}
-        checkpoint.write(self.folder / "checkpoints", self.step, tensors, {"dtype": str(self.dtype)})
+        self.world.first(lambda: checkpoint.write(self.folder / "checkpoints", self.step, tensors, facts))
 
     def averaged(self) -> nn.Module:
-        """Return a copy of the model that holds the EMA weights."""
+        """Return a copy of the model that holds the EMA weights; the first process's alone is whole."""
+        if self.blank is not None:
+            average = self.optimizer.whole_average()
+            return sharding.filled(self.blank, average, ceiling.device()) if self.world.rank == 0 else self.blank
         model = copy.deepcopy(self.objective.model)
         model.load_state_dict(self.optimizer.average, strict=False)
         return model.eval().requires_grad_(False)
@@ -205,25 +261,27 @@ class Trainer:
         flops, peak = self._measure() if self.step < run.steps else (0.0, 1.0)
         if run.compile:
             for module in self.compute.twin.modules():
-                if type(module).__name__ == "Block":
+                if type(module).__name__.endswith("Block"):
                     module.compile()
-        with SummaryWriter(str(self.folder / "log"), purge_step=self.step + 1) as log:
+        with self._log() as log, sharding.quiet():
             while self.step < min(run.steps, stop_at or run.steps) and not self.is_stopping:
                 self._interval(watch, log, flops, peak)
         if self.is_stopping:
             self.save()
+        self.saver.wait()
         if self.step < run.steps:
             return None
-        facts = {"steps": run.steps, "preset": configs.to_dict(self.config)}
-        return self.objective.ship(self.averaged(), self.folder / "weights", facts)
+        facts, model = {"steps": run.steps, "preset": configs.to_dict(self.config)}, self.averaged()
+        return self.world.first(lambda: self.objective.ship(model, self.folder / "weights", facts))
 
     def _measure(self) -> tuple[float, float]:
         """Return the FLOPs of this step per sample and the machine's matrix rate at its shapes."""
         self.compute.refresh()
-        flops, shapes = ceiling.count(lambda: self.objective.loss(self.compute.twin, self.step)[0].backward())
+        with sharding.quiet():
+            flops, shapes = ceiling.count(lambda: self.objective.loss(self.compute.twin, self.step)[0].backward())
         for parameter in self.compute.twin.parameters():
             parameter.grad = None
-        peak = ceiling.rate(shapes, self.dtype)
+        flops, peak = flops * self.world.size, sum(self.world.gather(ceiling.rate(shapes, self.dtype)))
         self.say(f"{flops / 1e9:.1f} GFLOP a step; this machine multiplies its matrices at {peak / 1e12:.3f} TFLOP/s")
         return flops / self.objective.num_samples(self.step), peak
 
@@ -233,34 +291,59 @@ class Trainer:
         Raises:
             RushesError: one is infinite or no number; its step is named, and the losses before it are kept.
         """
-        found = {"loss": torch.stack(losses).float().tolist(), "gradient": torch.stack(norms).float().tolist()}
+        together = self.world.mean(torch.stack(losses).float())
+        found = {"loss": together.tolist(), "gradient": torch.stack(norms).float().tolist()}
         pairs = enumerate(zip(*found.values(), strict=True))
         bad = next((index for index, pair in pairs if not all(map(math.isfinite, pair))), None)
-        with (self.folder / LOSSES).open("a") as file:
-            file.writelines(json.dumps([first + i + 1, value]) + "\n" for i, value in enumerate(found["loss"][:bad]))
+        lines = [json.dumps([first + i + 1, value]) + "\n" for i, value in enumerate(found["loss"][:bad])]
+        self.world.first(lambda: _append(self.folder / LOSSES, lines))
         if bad is not None:
             name = next(name for name, values in found.items() if not math.isfinite(values[bad]))
-            raise RushesError(
-                f"the {name} is {found[name][bad]} at step {first + bad + 1}; the last checkpoint is good"
-            )
+            problem = f"the {name} is {found[name][bad]} at step {first + bad + 1}"
+            where = self._origin(first + bad, problem)
+            raise RushesError(f"{problem}{where}; the last checkpoint is good")
         return found["loss"], found["gradient"]
 
-    def _interval(self, watch: Callable[[Progress], None], log: SummaryWriter, flops: float, peak: float) -> None:
+    def _origin(self, step: int, problem: str) -> str:
+        """Train to `step` again, from the last checkpoint, and return in which layer its numbers end."""
+        self.saver.wait()
+        self._begin()
+        self.say(f"{problem}; training from step {self.step} again to see where")
+        while self.step < step:
+            self._step()
+        self.compute.refresh()
+        model = self.compute.twin
+        where = blame.layer(model, lambda: self.objective.loss(model, step)[0], self.world)
+        return where and f", {where}"
+
+    def _step(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Train one step: its loss, the norm of its gradient and scalars for the log, all still on their device."""
+        if self.pace is not None:
+            self.pace.begin()
+        self.compute.refresh()
+        loss, scalars = self.objective.loss(self.compute.twin, self.step)
+        loss.backward()
+        self.compute.hand_back()
+        if self.layout is None:
+            self.world.average(parameter.grad for parameter in self.compute.masters.parameters())
+        norm = self.optimizer.step(self.step, self.config.run.steps)
+        self.step += 1
+        self.is_stopping = self.world.any(self.is_stopping)
+        return loss.detach(), norm, scalars
+
+    def _interval(
+        self, watch: Callable[[Progress], None], log: SummaryWriter | None, flops: float, peak: float
+    ) -> None:
         """Train to the next log line, then report, and keep and show what is due."""
         run, began, seen, first = self.config.run, time.perf_counter(), 0, self.step
         due = (run.log_every, run.checkpoint_every, run.preview_every)
         losses: list[Tensor] = []
         norms: list[Tensor] = []
-        scalars: dict[str, Tensor] = {}
         while True:
-            self.compute.refresh()
-            loss, scalars = self.objective.loss(self.compute.twin, self.step)
-            loss.backward()
-            self.compute.hand_back()
-            losses.append(loss.detach())
-            norms.append(self.optimizer.step(self.step, run.steps))
             seen += self.objective.num_samples(self.step)
-            self.step += 1
+            loss, norm, scalars = self._step()
+            losses.append(loss)
+            norms.append(norm)
             if self.is_stopping or self.step == run.steps or any(self.step % every == 0 for every in due):
                 break
         values, gradients = self._checked(losses, norms, first)
@@ -275,18 +358,45 @@ class Trainer:
             eta_s=(run.steps - self.step) * spent / steps_done, figures=figures,
         )  # fmt: skip
         for name in ("loss", "samples_per_s", "tflops", "share_of_ceiling"):
-            log.add_scalar(name, getattr(progress, name), self.step)
+            self._note(log, name, getattr(progress, name))
         for name, figure in figures.items():
-            log.add_scalar(name, figure, self.step)
-        watch(progress)
+            self._note(log, name, figure)
+        if self.world.rank == 0:
+            watch(progress)
+        for line in self.pace.report() if self.pace else ():
+            self.say(line)
         last = self.step == run.steps
         if self.step % run.checkpoint_every == 0 or last:
             self.save()
         if self.step % run.preview_every == 0 or last:
-            (self.folder / "previews").mkdir(exist_ok=True)
-            for name, figure in self.objective.preview(self.averaged(), self.folder / "previews", self.step).items():
-                log.add_scalar(name, figure, self.step)
-                self.say(f"step {self.step}: {name} {figure:.4f}")
+            self._preview(log)
+
+    def _preview(self, log: SummaryWriter | None) -> None:
+        """Show what the average does."""
+        model, folder = self.averaged(), self.folder / "previews"
+        folder.mkdir(exist_ok=True)
+        for name, figure in self.world.first(lambda: self.objective.preview(model, folder, self.step)).items():
+            self._note(log, name, figure)
+            self.say(f"step {self.step}: {name} {figure:.4f}")
+
+    def _note(self, log: SummaryWriter | None, name: str, figure: float) -> None:
+        if log is not None:
+            log.add_scalar(name, figure, self.step)
+
+    def _log(self) -> AbstractContextManager[SummaryWriter | None]:
+        """Open the log; of several processes the first one writes it."""
+        if self.world.rank:
+            return nullcontext()
+        return SummaryWriter(str(self.folder / "log"), purge_step=self.step + 1)
+
+
+def _silent(*said: object) -> None:
+    """Nobody listens."""
+
+
+def _append(path: Path, lines: list[str]) -> None:
+    with path.open("a") as file:
+        file.writelines(lines)
 
 
 def _forget_after(path: Path, step: int) -> None:

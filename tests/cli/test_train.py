@@ -84,3 +84,56 @@ def test_a_terminated_run_keeps_its_step_and_goes_on(toy_config: FilmConfig, tmp
     step = checkpoint.read(newest)[1]["step"]
     assert f"stopped and kept at step {step}" in said.decode()
     assert len(curve.read_text().splitlines()) == step
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--nproc", "4", "--copies", "3"), "copies 3 does not divide 4 processes; the nearest legal value is 2"),
+        (("--nproc", "2", "--sequence", "4"), "sequence 4 does not divide 2 processes; the nearest legal value is 2"),
+        (("--attention", "line"), "attention 'line' is unknown; legal: ulysses, ring"),
+        (("--ray", "nowhere"), "Ray address 'nowhere' is illegal; legal are local, auto, HOST:PORT"),
+    ],
+)
+def test_an_illegal_arrangement_is_one_line(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    result = run("--preset", "toy_transform", "-o", str(tmp_path), *options)
+    assert result.exit_code == 2
+    assert said in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_two_processes_train_and_one_speaks(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "rushes",
+        "train",
+        "--preset",
+        "toy_transform",
+        "-o",
+        str(tmp_path),
+        "--nproc",
+        "2",
+    ]
+    done = subprocess.run([*command, "num_windows=2"], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path}/weights\n" and done.stderr.count("fitting the transform") == 1
+    assert (tmp_path / "processes" / "1.log").read_text() == ""
+
+
+def test_a_fault_of_the_users_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    command = [
+        sys.executable,
+        "-m",
+        "rushes",
+        "train",
+        "--preset",
+        "toy_transform",
+        "-o",
+        str(tmp_path),
+        "--nproc",
+        "2",
+    ]
+    done = subprocess.run([*command, "run.dtype=float16"], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("rushes: ") == 1 and "Traceback" not in done.stderr, done.stderr

@@ -44,12 +44,12 @@ def test_what_is_not_there_does_not_count(config: PlanConfig, tmp_path: Path) ->
     objective.prepare(tmp_path, lambda line: None)
     model = objective.model.eval()
     rows = objective.films[1][:8].clone()
-    before = objective._error(model, rows, objective.ids[:8, 0], 1, 5)
+    before = objective._error(model, objective._noised(rows, objective.ids[:8, 0], 5), 1)
     assert not rows[:, :, layouts.columns(1)].any()
     weightless = rows.clone()
     weightless[:, :, layouts.columns(1)][..., : layouts.PRESENT] = 3.0
     model.out.weight.data.zero_()
-    after = objective._error(model, weightless, objective.ids[:8, 0], 1, 5)
+    after = objective._error(model, objective._noised(weightless, objective.ids[:8, 0], 5), 1)
     assert float(before.detach()) == pytest.approx(float(after.detach()), rel=1e-4)
 
 

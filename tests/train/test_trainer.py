@@ -155,7 +155,8 @@ def test_asked_to_stop_it_keeps_the_step_that_it_is_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, bad: float) -> None:
-    with pytest.raises(RushesError, match=rf"the loss is {bad} at step 8; the last checkpoint is good"):
+    said = rf"the loss is {bad} at step 8, in the loss itself; the last checkpoint is good"
+    with pytest.raises(RushesError, match=said):
         train(tmp_path, replace(LINE, bad=bad, bad_step=7))
     assert [step for step, _ in losses(tmp_path)] == list(range(1, 8))  # the good ones of its own interval too
     tensors, facts = checkpoint.read(checkpoint.committed(tmp_path / "checkpoints")[-1])

@@ -60,7 +60,7 @@ class RayRunner:
         self._running: dict[Any, Any] = {}
         self._num = self._workers
         self._counted, self._peopled = 0.0, time.monotonic()
-        _join(address, workers)
+        join(address, workers)
         self._place = ray.remote(num_cpus=1, max_retries=PLACE_AGAIN, scheduling_strategy="SPREAD")(_work)
 
     def __enter__(self) -> RayRunner:
@@ -123,7 +123,7 @@ class RayRunner:
         return result
 
 
-def _join(address: str, workers: int) -> None:
+def join(address: str, workers: int) -> None:
     found = ADDRESS.fullmatch(address)
     if found is None and address not in ("local", "auto"):
         raise InputError(f"Ray address {address!r} is illegal; legal are local, auto, HOST:PORT and ray://HOST:PORT")

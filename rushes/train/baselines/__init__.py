@@ -232,7 +232,7 @@ class BaselineObjective:
         assert films is not None and isinstance(model, Baseline)
         starts = range(0, len(films), HELD_OUT_BATCH)
         some = [(np.arange(i, min(i + HELD_OUT_BATCH, len(films))), HELD_OUT_STEP + i) for i in starts]
-        losses = [float(self.ours._loss(model, films, *each)) for each in some]
+        losses = [float(self.ours._error(model, self.ours._noised(films, *each, (0, 0)))) for each in some]
         texts = [films.bank.values[i]["captions"][0] for i in range(NUM_PREVIEWS)]
         make = generator(model, Path(self.config.film.autoencoder))
         asked = [_request(text, seed) for seed, text in enumerate(texts)]

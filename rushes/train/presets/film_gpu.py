@@ -1,4 +1,4 @@
-"""The film model for one accelerator: deeper, every aspect, one- and three-second films, millions of samples."""
+"""The film model for one accelerator: deeper, every aspect, one or two subjects, told where; millions of samples."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ from rushes.models.transformer import TransformerConfig
 from rushes.train.film import Bucket, FilmConfig
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.presets.film import film
+from rushes.train.presets.film_led import MIXED
 from rushes.train.trainer import RunConfig
 
 OTHER_GRIDS = ((16, 9), (12, 12), (8, 19), (19, 8), (10, 15), (15, 10))
@@ -19,11 +20,13 @@ def film_gpu() -> FilmConfig:
         Bucket(seconds=3, rows=9, columns=16, num=24576, share=0.2, batch=96),
     )
     others = tuple(Bucket(seconds=1, rows=r, columns=c, num=8192, share=0.2 / 6, batch=256) for r, c in OTHER_GRIDS)
+    base = film()
     return replace(
-        film(),
+        base,
         run=RunConfig(steps=24000, checkpoint_every=1000, preview_every=4000, log_every=100, compile=True),
         optimizer=OptimizerConfig(lr=1.5e-3, muon_lr=0.03, ema=0.9995),
-        model=TransformerConfig(depth=8, hidden=704),
+        model=TransformerConfig(depth=8, hidden=704, layout=True),
+        filters=replace(base.filters, num_subjects_weights=MIXED),
         buckets=(*wide, *others),
         workers=16,
     )
