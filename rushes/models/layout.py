@@ -29,6 +29,7 @@ from rushes.types import GenerationRequest
 
 SMALLEST_T = 0.02
 STEPS = 20
+HALF = 0.5  # present more than this, a subject is there
 FASTEST = 12.0  # of the waves that tell a row its time, in radians per second: half a turn from row to row
 WAVES = 32
 
@@ -118,10 +119,22 @@ class LayoutModel(nn.Module):
         held = torch.zeros(0, layouts.COLUMNS) if known is None else (known - self.mean) / self.deviation
         times = torch.linspace(1.0, 0.0, STEPS + 1)
         for t, following in pairwise(times):  # straight steps towards the clean estimate
-            clean = self.clean(rows, t.view(1), text, lasting)
+            clean = self._emptied(self.clean(rows, t.view(1), text, lasting))
             clean[:, : len(held)] = held
             rows = torch.lerp(clean, rows, following / t)
         return settled(rows[0] * self.deviation + self.mean)
+
+    def _emptied(self, clean: Tensor) -> Tensor:
+        """Return clean rows `[1 n f]` in which a subject that is not there is nothing, as training saw it.
+
+        Training leaves open what such a subject would look like; noise that goes on as if it were one would call it up.
+        """
+        present = clean * self.deviation + self.mean
+        for index in range(layouts.NUM_SUBJECTS):
+            columns = layouts.columns(index)
+            if present[0, :, columns][:, layouts.PRESENT].mean() < HALF:
+                clean[:, :, columns] = (-self.mean / self.deviation)[columns]
+        return clean
 
 
 def settled(layout: Tensor) -> Tensor:
@@ -136,7 +149,7 @@ def settled(layout: Tensor) -> Tensor:
         turn = torch.atan2(subject[:, layouts.SINE], subject[:, layouts.COSINE])
         subject[:, layouts.SINE], subject[:, layouts.COSINE] = turn.sin(), turn.cos()
         subject[:, layouts.FACING] = torch.where(facing.mean() < 0, -1.0, 1.0)
-        subject[:, layouts.PRESENT] = present.clamp(0, 1) if present.mean() > 0.5 else 0.0
+        subject[:, layouts.PRESENT] = present.clamp(0, 1) if present.mean() >= HALF else 0.0
     return layout
 
 

@@ -143,6 +143,11 @@ HARD: dict[str, Hard] = {
         write=_patched(b"stco", 8, b"\x7f\xff\xff\xff"), outcome="refused", reason="no frame that can be decoded"
     ),
     "index.avi": Hard(write=_patched(b"idx1", 4, b"\xff" * 760, ".avi"), outcome="ok"),
+    "half an index.avi": Hard(  # FFmpeg believes what is left of it, and finds no keyframe there
+        write=_patched(b"idx1", 4, b"\xff" * 80, ".avi", shade=3),
+        outcome="no clips",
+        reason="packets could not be decoded; 14 frames came where the header promises 48",
+    ),
     # Lying
     "a million frames.avi": Hard(
         write=_patched(b"strh", 36, b"\x40\x42\x0f\0", ".avi", 9),
