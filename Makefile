@@ -58,5 +58,5 @@ $(VENV)/studio.stamp: pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $(VENV)/base.stamp $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,data,s3,ray,studio,postgres,billing,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,data,s3,ray,studio,postgres,billing,families,dev]'
 	@touch $(VENV)/base.stamp $(VENV)/studio.stamp $@

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rushes.errors import InputError, nearest_first
-from rushes.types import GenerationRequest, VideoShape
+from rushes.types import GenerationRequest, VideoShape, nearest_multiple
 
 MODEL, MAX_SECONDS = "rushes", 60
 WINDOW_S, OVERLAP_S = 10, 2  # a longer film is made in windows, each of which knows the end of the one before
@@ -49,6 +50,95 @@ def tier(name: str) -> Tier:
     if name not in TIERS:
         raise InputError(f"there is no tier {name!r}; known: {nearest_first(name, TIERS)}")
     return TIERS[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """What a model beside our own takes; `tier` is what is meant where nothing else is said.
+
+    Sides are multiples of `multiple_px` with at most `most_pixels` in a frame, or else those of `sizes` alone (width,
+    height). Lengths are `k * step + 1` frames, `most_frames` at most. `needs` names the conditions it can't do without.
+    """
+
+    tier: Tier
+    multiple_px: int
+    most_pixels: int
+    step: int
+    most_frames: int
+    fps: tuple[int, ...]
+    sizes: tuple[tuple[int, int], ...] = ()
+    conditions: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    has_negative: bool = True
+
+    def nearest_frames(self, frames: float) -> int:
+        """Return the legal length nearest to `frames`."""
+        least = 1 if self.tier.shape.frames == 1 else self.step + 1
+        near = round((frames - 1) / self.step) * self.step + 1
+        return min(max(near, least), self.most_frames - (self.most_frames - 1) % self.step)
+
+    def frames_of(self, seconds: float, fps: int) -> int:
+        """Return the legal length nearest to `seconds`. Raises: InputError where none is within a step of it."""
+        frames = self.nearest_frames(seconds * fps)
+        if abs(frames - seconds * fps) > self.step:
+            raise InputError(f"seconds {seconds:g} is illegal; the nearest legal value is {frames / fps:.3g}")
+        return frames
+
+    def nearest_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the legal width and height nearest to these."""
+        if self.sizes:
+            return min(self.sizes, key=lambda s: math.hypot(math.log(s[0] / width), math.log(s[1] / height)))
+        scale = min(1.0, math.sqrt(self.most_pixels / (width * height)))
+        step = self.multiple_px
+        if scale == 1.0:
+            near = nearest_multiple(width, step), nearest_multiple(height, step)
+            if near[0] * near[1] <= self.most_pixels:
+                return near
+        return max(step, int(width * scale) // step * step), max(step, int(height * scale) // step * step)
+
+    def check(self, request: GenerationRequest) -> None:
+        """Raise InputError where the model can't make `request`; the nearest legal value is named."""
+        shape, model = request.shape, request.model
+        near = self.nearest_size(shape.width, shape.height)
+        if near != (shape.width, shape.height):
+            said = f"size {shape.width}x{shape.height} is illegal for {model}"
+            raise InputError(f"{said}; the nearest legal value is {near[0]}x{near[1]}")
+        if request.fps not in self.fps:
+            nearest = min(self.fps, key=lambda legal: abs(legal - request.fps))
+            raise InputError(f"fps {request.fps} is illegal for {model}; the nearest legal value is {nearest}")
+        if shape.frames != self.nearest_frames(shape.frames):
+            rule = f"{self.step} k + 1 frames, {self.most_frames} at most" if self.most_frames > 1 else "one frame"
+            said = f"{shape.frames} frames is illegal for {model}, which makes {rule}"
+            raise InputError(f"{said}; the nearest legal value is {self.nearest_frames(shape.frames)}")
+        if request.negative_prompt and not self.has_negative:
+            raise InputError(f"negative_prompt is illegal for {model}, which takes none")
+        kinds = [condition.kind for condition in request.conditions]
+        for kind in kinds:
+            if kind not in self.conditions or kinds.count(kind) > 1:
+                raise InputError(f"condition {kind!r} is illegal for {model}; legal: {_words(self.conditions)}, once")
+        missing = [kind for kind in self.needs if kind not in kinds]
+        if missing:
+            raise InputError(f"{model} makes no film without condition {missing[0]!r}; name a picture")
+
+
+def nearest_size(width: int, height: int) -> tuple[int, int]:
+    """Return the width and height, of those that our own model makes, nearest to these."""
+    return min(SIZES, key=lambda s: math.hypot(math.log(s[0] / width), math.log(s[1] / height)))
+
+
+def _words(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def check(request: GenerationRequest, offered: Mapping[str, Native]) -> None:
+    """Raise InputError where `request` can't be made by our own model or one of those `offered` beside it."""
+    if request.model in offered:
+        offered[request.model].check(request)
+    elif request.model != MODEL and offered:
+        known = nearest_first(request.model, [MODEL, *offered])
+        raise InputError(f"there is no model {request.model!r}; known: {known}")
+    else:
+        plan(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +191,7 @@ def plan(request: GenerationRequest) -> Plan:
         raise InputError(f"there is no model {request.model!r}; known: {MODEL}")
     size = (shape.width, shape.height)
     if size not in SIZES:
-        w, h = min(SIZES, key=lambda s: math.hypot(math.log(s[0] / size[0]), math.log(s[1] / size[1])))
+        w, h = nearest_size(*size)
         others = ", ".join(f"{a}x{b}" for a, b in SIZES if (a, b) != (w, h))
         raise InputError(f"size {size[0]}x{size[1]} is illegal; the nearest legal value is {w}x{h}; others: {others}")
     if fps not in LEGAL_FPS:

@@ -15,8 +15,9 @@ from rushes.cli import _film_conditions as conditions
 from rushes.cli._film_conditions import Conditions
 from rushes.errors import InputError
 from rushes.media import encode, metadata
-from rushes.tiers import MAX_SECONDS, TIERS, Tier, plan, tier
-from rushes.types import GenerationRequest, VideoShape
+from rushes.models.open import _catalogue as catalogue
+from rushes.tiers import MAX_SECONDS, MODEL, TIERS, Native, Tier, check, nearest_size, tier
+from rushes.types import Condition, GenerationRequest, VideoShape
 
 FOLDER = Path("films")
 SUFFIXES = {"flipbook": ".gif", "still": ".png"}
@@ -31,6 +32,8 @@ class Options:
     """The options of `rushes film` as they were typed; None where nothing was."""
 
     prompts: Path | None
+    model: str | None
+    first_model: str | None
     tier: str | None
     size: str | None
     seconds: float | None
@@ -80,11 +83,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One film to make: its request, its file, and what made it before (weights, device, dtype), if it was."""
+    """One film to make: its request, its file, and what made it before (weights, device, dtype), if it was.
+
+    `first` is the request for the picture that it begins with, where another model is to make that.
+    """
 
     request: GenerationRequest
     path: Path
     before: dict[str, Any] = dataclasses.field(default_factory=dict)
+    first: GenerationRequest | None = None
 
     @property
     def sheet(self) -> Path:
@@ -104,13 +111,18 @@ def orders(words: tuple[str, ...], options: Options) -> list[Order]:
     base, before = _again(options.again) if options.again is not None else ({}, {})
     texts = _texts(words, options, base)
     wanted = conditions.read(conditions.Typed(**{name: getattr(options, name) for name in CONDITIONS}))
-    made = [_request(text, options, base, wanted) for text in texts]
+    model = options.model or str(base.get("model", MODEL))
+    native = native_of(model)
+    if native is not None:
+        _refuse_own(options, model)
+        base = base if base.get("model") == model else {}
+    made = [_request(text, options, base, wanted, native) for text in texts]
     found = []
     for number, request in enumerate(made, start=1):
-        plan(request)
         mark = f"{number:0{len(str(len(made)))}d}" if len(made) > 1 else ""
         path = _path(request, options.output, _suffix(options, request), mark)
-        order = Order(request=request, path=path, before=before)
+        order = _begun(Order(request=request, path=path, before=before), options)
+        check(order.request, {model: native} if native else {})
         encode.check_target(order.path, fps=request.fps, shape=request.shape, force=options.force)
         if options.live and (len(made) > 1 or path.suffix.lower() != ".mp4"):
             raise InputError("--live takes one film, an .mp4")
@@ -118,6 +130,46 @@ def orders(words: tuple[str, ...], options: Options) -> list[Order]:
             raise InputError(f"{order.sheet} exists; use --force to replace it")
         found.append(order)
     return found
+
+
+def native_of(model: str) -> Native | None:
+    """Return what a model beside our own takes; None for our own. Raises: InputError; WeightsError."""
+    return None if model == MODEL else catalogue.find(model).checkpoint.native
+
+
+def _refuse_own(options: Options, model: str) -> None:
+    """Raise InputError for options that only our own model has."""
+    for name, typed in (("--tier", options.tier), ("--rewrite", options.rewrite)):
+        if typed:
+            raise InputError(f"{name} belongs to our own model; {model} takes --size, --frames and --steps")
+
+
+def _begun(order: Order, options: Options) -> Order:
+    """Return the order with the picture that its film begins with, if a model was named to make that."""
+    if options.first_model is None:
+        return order
+    if options.first is not None:
+        raise InputError("there are --first and --first-model; name one of them")
+    native, request = native_of(options.first_model), order.request
+    wide, high = request.shape.width, request.shape.height
+    width, height = native.nearest_size(wide, high) if native else nearest_size(wide, high)
+    effort = native.tier if native else TIERS["still"]
+    picture = dataclasses.replace(
+        request,
+        model=options.first_model,
+        shape=VideoShape(frames=1, height=height, width=width),
+        fps=effort.fps,
+        num_steps=effort.num_steps,
+        guidance_scale=effort.guidance_scale,
+        negative_prompt=request.negative_prompt if native is None or native.has_negative else "",
+        conditions=(),
+    )
+    check(picture, {options.first_model: native} if native else {})
+    path = order.path.with_name(f"{order.path.stem}-first.png")
+    encode.check_target(path, fps=picture.fps, shape=picture.shape, force=options.force)
+    kept = tuple(condition for condition in request.conditions if condition.kind != "first")
+    begun = (*kept, Condition(kind="first", uri=str(path)))
+    return dataclasses.replace(order, first=picture, request=dataclasses.replace(request, conditions=begun))
 
 
 def _suffix(options: Options, request: GenerationRequest) -> str:
@@ -175,14 +227,14 @@ def place(options: Options, wanted: list[Order]) -> dict[str, str]:
     return {name: typed or str(before.get(name, "auto")) for name, typed in names.items()}
 
 
-def _request(text: str, options: Options, base: dict[str, Any], wanted: Conditions) -> GenerationRequest:
-    named = options.tier
-    if named is None and not base and wanted.like is None:
-        is_png = options.output is not None and options.output.suffix.lower() == ".png"
-        named = "still" if is_png and options.seconds is None and options.frames is None else "feature"
+def _request(
+    text: str, options: Options, base: dict[str, Any], wanted: Conditions, native: Native | None
+) -> GenerationRequest:
     values = dict(base) if base else {}
-    chosen = tier(named) if named is not None else wanted.like or _tier_of(base)
-    shape, fps = _shape(options, chosen)
+    if options.model is not None:
+        values["model"] = options.model
+    chosen = _chosen(options, base, wanted) if native is None else _tier_of(base) if base else native.tier
+    shape, fps = _shape(options, chosen, native)
     if wanted.conditions:
         values["conditions"] = [config.to_dict(condition) for condition in wanted.conditions]
         shape = dataclasses.replace(shape, frames=shape.frames + wanted.given_s * fps)
@@ -193,6 +245,15 @@ def _request(text: str, options: Options, base: dict[str, Any], wanted: Conditio
     return config.from_dict(GenerationRequest, values | {"shape": config.to_dict(shape), "fps": fps})
 
 
+def _chosen(options: Options, base: dict[str, Any], wanted: Conditions) -> Tier:
+    """Return what is meant where nothing else was typed, of our own model."""
+    named = options.tier
+    if named is None and not base and wanted.like is None:
+        is_png = options.output is not None and options.output.suffix.lower() == ".png"
+        named = "still" if is_png and options.seconds is None and options.frames is None else "feature"
+    return tier(named) if named is not None else wanted.like or _tier_of(base)
+
+
 def _tier_of(base: dict[str, Any]) -> Tier:
     """Return what an earlier request asked for, as a tier of its own."""
     earlier = config.from_dict(GenerationRequest, base)
@@ -200,8 +261,8 @@ def _tier_of(base: dict[str, Any]) -> Tier:
     return Tier(name=AGAIN, shape=earlier.shape, fps=earlier.fps, **effort)  # type: ignore[arg-type]
 
 
-def _shape(options: Options, base: Tier) -> tuple[VideoShape, int]:
-    """Return frames x height x width and fps; a changed fps keeps the length in seconds."""
+def _shape(options: Options, base: Tier, native: Native | None) -> tuple[VideoShape, int]:
+    """Return frames x height x width and fps; a changed fps keeps the length in seconds, as nearly as is legal."""
     fps = base.fps if options.fps is None else options.fps
     if fps < 1:
         raise InputError(f"fps {fps} is illegal; the nearest legal value is 8")
@@ -209,6 +270,8 @@ def _shape(options: Options, base: Tier) -> tuple[VideoShape, int]:
         raise InputError("there are --seconds and --frames; name one of them")
     if options.frames is not None:
         frames = options.frames
+    elif native is not None:
+        frames = base.shape.frames if options.seconds is None else native.frames_of(options.seconds, fps)
     elif options.seconds is not None:
         seconds, legal = options.seconds, range(1, MAX_SECONDS + 1)
         if seconds not in legal:
@@ -235,7 +298,8 @@ def _path(request: GenerationRequest, output: Path | None, suffix: str, mark: st
         return output.with_name(f"{output.stem}-{mark}{output.suffix}") if mark else output
     if folder is None:
         FOLDER.mkdir(exist_ok=True)
-    name = f"{slug(request.prompt)}-{kind(request)}-{request.seed}{suffix}"
+    form = kind(request) if request.model == MODEL else f"{_short(request.model)}-{kind(request)}"
+    name = f"{slug(request.prompt)}-{form}-{request.seed}{suffix}"
     return (folder or FOLDER) / (f"{mark}-{name}" if mark else name)
 
 
@@ -247,6 +311,11 @@ def kind(request: GenerationRequest) -> str:
             return known.name
     size = f"{shape.width}x{shape.height}"
     return size if shape.frames == 1 else f"{size}-{shape.frames}f-{request.fps}fps"
+
+
+def _short(model: str) -> str:
+    """Return a model's name as a part of a file's: the last word of a path or an address."""
+    return "-".join(re.findall(r"[a-z0-9.]+", re.split("[/#]", model.rstrip("/"))[-1].lower())) or "model"
 
 
 def slug(text: str) -> str:

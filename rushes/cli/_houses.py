@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from rushes import config as configs
+from rushes.errors import InputError, nearest_first
+from rushes.tiers import Native
 
 if TYPE_CHECKING:
     from rushes.studio.settings import StudioConfig
@@ -21,3 +28,19 @@ def configured(file: Path | None, **said: Any) -> StudioConfig:
 
     config = settings.read(file) if file else settings.StudioConfig()
     return replace(config, **{name: value for name, value in said.items() if value not in (None, "")})
+
+
+def offered(models: tuple[str, ...]) -> dict[str, Native]:
+    """Return what each of these models takes. Another process is asked: a studio's own never loads torch.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if not models:
+        return {}
+    told = subprocess.run([sys.executable, "-m", "rushes", "models", "--json"], capture_output=True, check=True)
+    known = {each["name"]: each["native"] for each in map(json.loads, told.stdout.splitlines())}
+    for name in models:
+        if name not in known:
+            raise InputError(f"models: there is no {name!r}; known: {nearest_first(name, known)}")
+    return {name: configs.from_dict(Native, known[name]) for name in models}

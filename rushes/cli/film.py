@@ -15,6 +15,7 @@ import click
 
 from rushes.cli._signals import terminated_like_interrupted
 from rushes.errors import RushesError, WeightsError
+from rushes.tiers import MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rushes.cli._film_request import Options, Order
     from rushes.cli._film_screen import Screen
     from rushes.generate import Estimate, Generator
+    from rushes.models.open import Maker
     from rushes.types import GenerationRequest
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
@@ -33,6 +35,8 @@ SHOWN_EVERY_S = 0.25
 @click.command()
 @click.argument("words", nargs=-1, metavar="[PROMPT]...")
 @click.option("--prompts", type=click.Path(path_type=Path), help="A file with one prompt per line: a film each.")
+@click.option("--model", help="rushes, one of `rushes models`, a folder of weights, or a server.  [rushes]")
+@click.option("--first-model", help="A model that makes the picture that the film begins with.")
 @click.option("--tier", help="flipbook, short, feature or still.  [feature; still for a .png]")
 @click.option("--size", help="WIDTHxHEIGHT in pixels.  [the tier's]")
 @click.option("--seconds", type=float, help="Length: 1 to 60 whole seconds.  [the tier's]")
@@ -75,17 +79,16 @@ def command(words: tuple[str, ...], **typed: Any) -> None:
 
     The film goes to films/ unless -o says otherwise. The same command makes the same film.
     """
-    from rushes.cli._adapters import adapt, read_adapters
+    from rushes.cli._film_models import begin, load
     from rushes.cli._film_request import Options, orders, place
-    from rushes.generate import Generator
 
     options = Options(**typed)
-    adapters = read_adapters(options.lora)
-    wanted = orders(words, options)
+    wanted, say = orders(words, options), _say(options.quiet)
+    names = place(options, wanted)
     with terminated_like_interrupted():
+        wanted = begin(options, wanted, names, say)
         begun = time.perf_counter()
-        generator = Generator.load(options.weights, threads=options.threads, **place(options, wanted))
-        adapt(generator, adapters, _say(options.quiet))
+        generator = load(options, [order.request for order in wanted], names, say)
         synonyms = read_synonyms(options.weights / "film" / "synonyms.json")
         load_s = time.perf_counter() - begun
         for order in wanted:
@@ -93,7 +96,7 @@ def command(words: tuple[str, ...], **typed: Any) -> None:
             click.echo(json.dumps(report) if options.as_json else str(order.path), err=options.is_on_stdout)
 
 
-def _make(generator: Generator, order: Order, options: Options, synonyms: dict[str, str]) -> dict[str, Any]:
+def _make(generator: Any, order: Order, options: Options, synonyms: dict[str, str]) -> dict[str, Any]:
     """Make one film and return what is to be told about it."""
     from rushes.cli._film_screen import Screen
     from rushes.media.encode import encode
@@ -104,14 +107,17 @@ def _make(generator: Generator, order: Order, options: Options, synonyms: dict[s
     if options.rewrite and (worded := rewrite(request.prompt, synonyms)) != request.prompt:
         say(f"{request.prompt!r} is rewritten as {worded!r}")
         request = replace(request, prompt=worded)
-    unknown = unknown_words(generator, request, synonyms)
-    for line in [*_warnings(generator, request, unknown), *_differences(generator, order)]:
+    is_ours = request.model == MODEL
+    unknown = unknown_words(generator, request, synonyms) if is_ours else {}
+    for line in [*(_warnings(generator, request, unknown) if is_ours else ()), *_differences(generator, order)]:
         say(line)
     estimate = generator.estimate(request)
-    require_memory(estimate, free_bytes(generator))
+    if is_ours:  # of other models it was asked before their weights were read
+        require_memory(estimate, free_bytes(generator))
     shape = request.shape
     what = f"{shape.frames} frames of {shape.width}x{shape.height} at {request.fps} fps"
-    say(f"{what}: about {estimate.seconds:.0f} s and {estimate.memory_bytes / 1e9:.1f} GB of memory")
+    about = f"about {estimate.seconds:.0f} s and {estimate.memory_bytes / 1e9:.1f} GB of memory"
+    say(f"{what}: {about if estimate.seconds else f'by {request.model}'}")
     begun, meter = time.perf_counter(), Meter()
     kept: list[np.ndarray] = []
     with Screen(total_s=estimate.seconds, picture=options.preview, bar=not options.quiet) as screen:
@@ -140,19 +146,20 @@ def _make(generator: Generator, order: Order, options: Options, synonyms: dict[s
 
 
 def _watched(
-    generator: Generator, request: GenerationRequest, estimate: Estimate, screen: Screen, kept: list[np.ndarray] | None
+    generator: Any, request: GenerationRequest, estimate: Estimate, screen: Screen, kept: list[np.ndarray] | None
 ) -> Iterator[np.ndarray]:
     """Yield the film's frames while the screen follows; put those of a contact sheet into `kept`."""
     from rushes.media.thumbnails import pick
     from rushes.tiers import plan
 
     num, shown = request.shape.frames, 0.0
-    step_s = estimate.denoise_s / (request.num_steps * len(plan(request).windows))
+    num_windows = len(plan(request).windows) if request.model == MODEL else 1
+    step_s = estimate.denoise_s / (request.num_steps * num_windows)
     picked = set(pick(num, SHEET_FRAMES))
 
-    def watch(step: int, clean: Tensor) -> None:
+    def watch(step: int, clean: Tensor | None) -> None:
         screen.advance(step_s, "denoising")
-        if screen.shows_pictures:
+        if screen.shows_pictures and clean is not None:
             screen.show(generator.preview(clean))
 
     for index, frame in enumerate(generator.generate(request, watch)):
@@ -214,7 +221,7 @@ def _warnings(generator: Generator, request: GenerationRequest, unknown: dict[st
             yield f"the {what} has more than the {vocabulary.length} words that the model reads; left out: {shown}"
 
 
-def _differences(generator: Generator, order: Order) -> Iterator[str]:
+def _differences(generator: Generator | Maker, order: Order) -> Iterator[str]:
     """Say why a film that is made again will differ from what it was."""
     theirs, record = order.before, generator.record(order.request)
     if theirs.get("weights", generator.hashes) != generator.hashes:
@@ -225,7 +232,7 @@ def _differences(generator: Generator, order: Order) -> Iterator[str]:
             yield f"the film was made with {what} {theirs[what]}, so this one will differ from it a little"
 
 
-def free_bytes(generator: Generator) -> int:
+def free_bytes(generator: Generator | Maker) -> int:
     """Return how much memory is free where the films are made."""
     import psutil
     import torch

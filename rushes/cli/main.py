@@ -19,7 +19,7 @@ EXTRAS = {
     **dict.fromkeys(("pyarrow", "duckdb", "cv2", "onnxruntime", "rapidocr", "feedparser", "jinja2", "urllib3"), "data"),
     **dict.fromkeys(("alembic", "authlib", "c2pa", "dbos", "fastapi", "mcp", "platformdirs", "sqlalchemy"), "studio"),
     **{"skia": "train", "tensorboard": "train", "boto3": "s3", "ray": "ray"},
-    "diffusers": "baselines",
+    **dict.fromkeys(("diffusers", "transformers", "accelerate", "peft", "huggingface_hub", "httpx"), "families"),
     **{"psycopg": "postgres", "stripe": "billing"},
 }
 SYSTEM_LIBRARIES = "libegl1 libgl1 libfontconfig1"

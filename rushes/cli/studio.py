@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rushes.cli._crew import beside
-from rushes.cli._houses import config_option, configured, home_option
+from rushes.cli._houses import config_option, configured, home_option, offered
 
 if TYPE_CHECKING:
     from rushes.studio.house import House
@@ -32,7 +32,8 @@ def command(file: Path | None, home: str, host: str | None, port: int | None, wo
     from rushes.studio import app, schema
     from rushes.studio.house import House
 
-    house = House(configured(file, home=home, host=host, port=port, workers=workers))
+    config = configured(file, home=home, host=host, port=port, workers=workers)
+    house = House(config, offered(config.models))
     schema.upgrade(house.database)
     _greet(house)
     with beside(house, file):

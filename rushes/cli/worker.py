@@ -22,7 +22,7 @@ DRAIN_S = 120.0
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
 def command(file: Path | None, home: str, parent: int, threads: int) -> None:
     """Make films for a studio until Ctrl-C or SIGTERM; the film at hand is finished first."""
-    from rushes.serve.film import ShippedFilm
+    from rushes.serve.film import Films
     from rushes.serve.worker import Worker
     from rushes.studio.ending import Ending
     from rushes.studio.house import House
@@ -33,7 +33,7 @@ def command(file: Path | None, home: str, parent: int, threads: int) -> None:
         signal.signal(number, lambda *_: stop.set())
     if parent:
         threading.Thread(target=_end_with, args=(parent, stop), daemon=True).start()
-    film = ShippedFilm(Path(house.config.weights or WEIGHTS), threads=threads)
+    film = Films(Path(house.config.weights or WEIGHTS), house.config.models, threads=threads)
     try:
         Worker(house.database, house.media, film, Ending(house)).run(stop, DRAIN_S)
     finally:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:  # so that what a family says of itself can be read without torch
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,19 +6,23 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
-from rushes import store
+from rushes import store, tiers
 from rushes.serve.client.database import Database
 from rushes.serve.client.queue import Queue
 from rushes.studio.settings import PlanConfig, StudioConfig
 
 
 class House:
-    """An open studio. Tables must be there: `rushes.studio.schema.upgrade` sees to that."""
+    """An open studio; `offered` are its models beside our own, with what they take.
 
-    def __init__(self, config: StudioConfig) -> None:
-        self.config = config
+    Tables must be there: `rushes.studio.schema.upgrade` sees to that.
+    """
+
+    def __init__(self, config: StudioConfig, offered: Mapping[str, tiers.Native] | None = None) -> None:
+        self.config, self.offered = config, offered or {}
         config.folder.mkdir(parents=True, exist_ok=True)
         self.database = Database(config.database_url)
         self.queue = Queue(self.database)

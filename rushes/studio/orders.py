@@ -40,7 +40,7 @@ def place(house: House, session: Session, caller: Caller, order: Order) -> Job:
     if before is not None:
         return before
     closing.refuse_new(house.config)
-    order = _checked(plan, user.plan, order)
+    order = _checked(house, plan, user.plan, order)
     verdict = moderation.require_allowed(house, order.request.prompt)
     waiting = jobs.live_count(session, user.id)
     if plan.live_jobs and waiting >= plan.live_jobs:
@@ -74,9 +74,9 @@ def tier_of(order: Order) -> str:
     return large_enough[0] if large_enough else "feature"
 
 
-def _checked(plan: PlanConfig, plan_name: str, order: Order) -> Order:
+def _checked(house: House, plan: PlanConfig, plan_name: str, order: Order) -> Order:
     request = order.request
-    tiers.plan(request)
+    tiers.check(request, house.offered)
     if order.format not in FORMATS:
         raise InputError(f"format {order.format!r} is illegal; legal: {', '.join(FORMATS)}")
     if (order.format == "png") != (request.shape.frames == 1):

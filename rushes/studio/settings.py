@@ -88,7 +88,8 @@ class StudioConfig:
     empty: they go through the studio.
     `metrics_token` lets Prometheus read `/metrics` (`Authorization: Bearer ...`); empty: admins alone.
     `oidc_issuer` and `oidc_client_id` name a provider that people can sign in with; `moderation_endpoint` one that is
-    asked about every text beside our own rules.
+    asked about every text beside our own rules. `models` are open-weight ones that films can be made with as well
+    (`rushes models` names them).
 
     `allow_private_webhooks` lets webhooks go to private addresses, for studios inside one network. `chat_endpoint`
     (up to `/v1`) and `chat_model` name an OpenAI-compatible model that leads conversations; its key is
@@ -104,6 +105,7 @@ class StudioConfig:
     name: str = "Rushes"
     workers: int = 1
     weights: str = ""
+    models: tuple[str, ...] = ()
     can_sign_up: bool = True
     closing_on: str = ""
     films_from: str = ""

@@ -17,10 +17,12 @@ STEPS = 20
 
 
 def seconds(session: Session, request: GenerationRequest) -> float:
-    """Return the seconds that `request` will take, from the last films that succeeded."""
+    """Return the seconds that `request` will take, from the last films that succeeded with its model."""
     query = sa.select(Job.request, Job.measured).where(Job.state == SUCCEEDED).order_by(Job.ended_at.desc())
     rates = [
-        measured["seconds"] / _work(made) for made, measured in session.execute(query.limit(NUM_FILMS)) if measured
+        measured["seconds"] / _work(made)
+        for made, measured in session.execute(query.limit(NUM_FILMS))
+        if measured and made["model"] == request.model
     ]
     own = _work({"shape": vars_of(request), "num_steps": request.num_steps})
     return own * (statistics.median(rates) if rates else GUESS_S_PER_WORK)

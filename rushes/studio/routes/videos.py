@@ -58,7 +58,7 @@ def create(request: Request, response: Response, values: Fields, caller: Maker, 
     The same `Idempotency-Key` always gets the same film.
     """
     asked = bodies.read(Create, values)
-    order = wire.created(asked, _once(request), inputs.asked(house, caller, asked))
+    order = wire.created(asked, _once(request), inputs.asked(house, caller, asked), house.offered)
     return _placed(house, caller, order, response)
 
 
@@ -86,7 +86,7 @@ def edit(request: Request, response: Response, values: Fields, caller: Maker, ho
     """
     asked = bodies.read(Edit, values)
     parent, looks = _parent(house, caller, asked.video), inputs.asked(house, caller, asked)
-    order = wire.derived(asked, parent, "edit", _once(request), looks)
+    order = wire.derived(asked, parent, "edit", _once(request), looks, house.offered)
     return _placed(house, caller, order, response)
 
 
@@ -95,7 +95,7 @@ def extend(request: Request, response: Response, values: Fields, caller: Maker, 
     """Queue a film that begins with a finished one, unchanged, and goes on from its end for `seconds` more."""
     asked = bodies.read(Extend, values)
     parent, looks = _parent(house, caller, asked.video), inputs.asked(house, caller, asked)
-    order = wire.derived(asked, parent, "extension", _once(request), looks)
+    order = wire.derived(asked, parent, "extension", _once(request), looks, house.offered)
     return _placed(house, caller, order, response)
 
 
@@ -147,7 +147,8 @@ def remix(video_id: str, request: Request, response: Response, values: Fields, c
     asked = bodies.read(Remix, values)
     with house.database.read() as session:
         parent = films.finished(session, caller, video_id)
-    order = wire.derived(asked, parent, "remix", _once(request), inputs.asked(house, caller, asked))
+    looks = inputs.asked(house, caller, asked)
+    order = wire.derived(asked, parent, "remix", _once(request), looks, house.offered)
     return _placed(house, caller, order, response)
 
 

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ TIER, STILL = "short", "png"
 EDITED = 0.85  # of an edited film is made anew where nothing is said: its places stay, its light may change
 KEPT = ("first", "last", "loop", "path")
 Conditions = tuple[Condition, ...]
+Offered = Mapping[str, tiers.Native]
+OURS: Offered = {}
 
 
 class Asked(BaseModel):
@@ -61,7 +64,6 @@ class Asked(BaseModel):
     @classmethod
     def _from_text(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
-
 
     @field_validator("path", mode="before")
     @classmethod
@@ -215,10 +217,15 @@ def poll_after_ms(job: Job) -> int:
     return round(min(5.0, max(0.5, job.estimate_s / 10)) * 1000)
 
 
-def created(asked: Create, once: str | None = None, conditions: Conditions = ()) -> Order:
-    """Return the order for a film from a prompt. Raises: RequestError naming the parameter and the nearest legal."""
+def created(asked: Create, once: str | None = None, conditions: Conditions = (), offered: Offered = OURS) -> Order:
+    """Return the order for a film from a prompt; `offered` are the models beside our own.
+
+    Raises:
+        RequestError: what is illegal, naming the parameter and the nearest legal value.
+    """
+    native = offered.get(asked.model)
     with _faults():
-        tier = tiers.tier(asked.tier or TIER)
+        tier = tiers.tier(asked.tier or TIER) if native is None or asked.tier else native.tier
     request = GenerationRequest(
         prompt="film",
         shape=tier.shape,
@@ -228,23 +235,32 @@ def created(asked: Create, once: str | None = None, conditions: Conditions = ())
         seed=secrets.randbelow(2**31),
     )
     with _faults():
-        shape, fps = _shape(asked, request)
+        shape, fps = _shape(asked, request, native)
     order = Order(request=replace(request, shape=shape, fps=fps, conditions=conditions), format="mp4", once=once)
-    return _order(asked, order)
+    return _order(asked, order, offered)
 
 
-def derived(asked: Remix, parent: Job, kind: str, once: str | None = None, conditions: Conditions = ()) -> Order:
-    """Return the order for a remix, edit or extension of `parent`: its seed and shape where nothing else is said.
+def derived(
+    asked: Remix,
+    parent: Job,
+    kind: str,
+    once: str | None = None,
+    conditions: Conditions = (),
+    offered: Offered = OURS,
+) -> Order:
+    """Return the order for a remix, edit or extension of `parent`: its model, seed and shape where nothing is said.
 
     A remix keeps the pictures that its parent began and ended with, unless it names others or begins as the parent.
     """
     request = parent.generation_request()
+    if "model" not in asked.model_fields_set:
+        asked = asked.model_copy(update={"model": request.model})
     if asked.tier is not None:
         with _faults():
             tier = tiers.tier(asked.tier)
         request = replace(request, shape=tier.shape, fps=tier.fps, num_steps=tier.num_steps)
     with _faults():
-        shape, fps = _shape(asked, request)
+        shape, fps = _shape(asked, request, offered.get(asked.model))
         own = _as_parent(asked, parent, kind)
         if kind == "extension":
             shape = replace(shape, frames=shape.frames + own[0].seconds * fps)
@@ -252,7 +268,7 @@ def derived(asked: Remix, parent: Job, kind: str, once: str | None = None, condi
             named = {condition.kind for condition in conditions}
             own = tuple(c for c in request.conditions if c.kind in KEPT and c.kind not in named)
     request = replace(request, shape=shape, fps=fps, conditions=(*own, *conditions))
-    return _order(asked, Order(request=request, kind=kind, parent=parent.id, format=parent.format, once=once))
+    return _order(asked, Order(request=request, kind=kind, parent=parent.id, format=parent.format, once=once), offered)
 
 
 def _as_parent(asked: Remix, parent: Job, kind: str) -> Conditions:
@@ -266,7 +282,7 @@ def _as_parent(asked: Remix, parent: Job, kind: str) -> Conditions:
     return (Condition(kind="remix", uri=parent.files["video"], strength=strength, area=asked.area),)
 
 
-def _order(asked: Remix | Create, order: Order) -> Order:
+def _order(asked: Remix | Create, order: Order, offered: Offered) -> Order:
     """Return `order` with everything else that was asked for."""
     _refuse_unknown(asked)
     base = order.request
@@ -286,14 +302,19 @@ def _order(asked: Remix | Create, order: Order) -> Order:
             model=asked.model,
             **{name: value for name, value in changed.items() if value is not None},
         )
-        tiers.plan(request)
+        tiers.check(request, offered)
     fitting = STILL if request.shape.frames == 1 else "mp4" if order.format == STILL else order.format
     extra = {"asked": hashlib.sha256(asked_for.encode()).hexdigest()[:32]}
     return replace(order, request=request, format=asked.format or fitting, extra=extra)
 
 
-def _shape(asked: Asked, base: GenerationRequest) -> tuple[VideoShape, int]:
-    frames, fps = _length(asked, base)
+def _shape(asked: Asked, base: GenerationRequest, native: tiers.Native | None) -> tuple[VideoShape, int]:
+    if native is None:
+        frames, fps = _length(asked, base)
+    else:
+        fps = asked.fps or base.fps
+        wanted = base.shape.frames if asked.seconds is None else native.frames_of(asked.seconds, fps)
+        frames = asked.num_frames or wanted
     width, height = _size(asked, base.shape)
     return VideoShape(frames=frames, height=height, width=width), fps
 

@@ -9,7 +9,7 @@ import browsers
 import pytest
 from browsers import finished_film
 from PIL import Image
-from studios import client, person
+from studios import client, person, signed_in
 
 from rushes.serve.client import jobs
 
@@ -104,6 +104,7 @@ def test_a_remix_may_begin_as_its_film(house, as_mara, mara) -> None:
 
 
 def test_a_path_is_kept_and_a_remix_has_it_again(house, as_mara) -> None:
+    as_mara.headers["x-csrf-token"] = signed_in(house, as_mara, person(house, "pia")[0])  # mara has films waiting
     form = {"prompt": "a red boat", "tier": "flipbook", "path": "0.1,0.6 0.9,0.4"}
     film = as_mara.post("/create", data=form).headers["location"].removeprefix("/films/")
     with house.database.read() as session:

@@ -126,7 +126,7 @@ def test_defaults_are_a_tier_and_a_fresh_seed(client: openai.OpenAI) -> None:
         ({"loop": "perhaps"}, "loop", "boolean"),
         ({"path": [[0.1, 0.2]]}, "path", "the nearest legal number is 2"),
         ({"path": [[0.1, 0.2], [7, 0.5]]}, "path", "nearest to 7 is 1.5"),
-        ({"path": "0.1 0.2"}, "path", ""),
+        ({"path": "0.1 0.2"}, "path.0.1", ""),
         ({"strength": 0.5}, "strength", "known: model"),
     ],
 )
@@ -319,7 +319,7 @@ def test_remix_edit_and_extend_keep_seed_shape_and_lineage(client: openai.OpenAI
     lower = {"prompt": "x", "strength": "0.4", "area": "0,0.5,1,1"}
     partly = httpx.post(f"{wire.url}/v1/videos/{film}/remix", headers=anna[1], json=lower).json()
     assert (conditions(wire, partly["id"])[0] | {"uri": ""}) == (
-        {"kind": "remix", "uri": "", "sha256": "", "seconds": 0, "strength": 0.4, "area": [0, 0.5, 1, 1]}
+        {"kind": "remix", "uri": "", "sha256": "", "seconds": 0, "strength": 0.4, "area": [0, 0.5, 1, 1], "points": []}
     )
     asked = {"prompt": "x", "format": "webp", "seed": 8, "tier": "short"}
     other = httpx.post(f"{wire.url}/v1/videos/{film}/remix", headers=anna[1], json=asked).json()
