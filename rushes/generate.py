@@ -16,7 +16,7 @@ from rushes import __version__, config, given
 from rushes.diffusion import conditions, flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
-from rushes.models.layout import LayoutModel, planned
+from rushes.models.layout import Layout, LayoutModel, planned, told
 from rushes.models.transformer import Transformer
 from rushes.nn import lora, machine, weights
 from rushes.tiers import LEGAL_FPS, TIERS, Plan, Window, plan
@@ -26,7 +26,6 @@ assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS) and given.VIEW_FPS == ENCODED_FPS
 BASE_BYTES = 400_000_000  # Python, torch, the encoder
 FOLDED = "folded.safetensors"
 WINDOWS_APART = 1_000_003  # between the seeds of a long film's windows
-Layout = Tensor | None  # [4s 17], where a window's subjects are
 ENCODING_S = 1.1e-8  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
 
 
@@ -77,8 +76,7 @@ class Generator:
         shot = plan(request)
         latent = self.latent(request, watch)
         yield from given.frames(request, shot)
-        painted = self.paint(latent, shot, loops=request.condition("loop") is not None)
-        yield from given.around(request, shot, painted)
+        yield from given.around(request, shot, self.paint(latent, shot, loops=request.condition("loop") is not None))
 
     @torch.inference_mode()
     def latent(self, request: GenerationRequest, watch: samplers.Watch = samplers.ignore) -> Tensor:
@@ -185,16 +183,16 @@ class Generator:
         """Return the guided velocity; each text is encoded once. On a CPU each goes through the model alone."""
         shares = self._shares(request)
         ids = torch.tensor([self.film.vocabulary.encode(text) for text in shares], device=self.device)
-        apart = ids.split(1) if self.device.type == "cpu" else [ids]
-        prompts = at_once([functools.partial(self.film.read, each) for each in apart])
-        num = len(shares) // len(prompts)
+        num = 1 if self.device.type == "cpu" else len(shares)
+        prompts = at_once([functools.partial(self.film.read, each) for each in ids.split(num)])
         seconds = (torch.zeros(num, device=self.device), torch.full((num,), float(window.seconds), device=self.device))
-        told = layout if layout is None else layout.to(self.device).expand(num, -1, -1)
+        said = told(layout, [text == request.prompt for text in shares], self.device).split(num)
         weight = torch.tensor(list(shares.values()), device=self.device).view(-1, 1, 1, 1, 1)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             x, t = x.repeat(num, 1, 1, 1, 1), t.to(self.device).repeat(num)
-            pieces = [functools.partial(self.film, x, t, each, seconds, None, told) for each in prompts]
+            each = zip(prompts, said, strict=True)
+            pieces = [functools.partial(self.film, x, t, prompt, seconds, None, rows) for prompt, rows in each]
             return (torch.cat(at_once(pieces)) * weight).sum(0, keepdim=True)
 
         return velocity

@@ -33,7 +33,7 @@ class Tier:
     name: str
     shape: VideoShape
     fps: int
-    num_steps: int = 20
+    num_steps: int = 6
     guidance_scale: float = 3.0
 
 

@@ -53,8 +53,8 @@ def test_a_path_leads_the_first_subject(model: LayoutModel) -> None:
 
 def test_where_a_picture_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
     request = ask(conditions=(Condition(kind="loop"),))
-    assert planned(model, request, tiers.plan(request)) == [None]
-    assert planned(None, ask(), tiers.plan(ask())) == [None]
+    assert not planned(model, request, tiers.plan(request))[0].any()
+    assert not planned(None, ask(), tiers.plan(ask()))[0].any()
 
 
 def test_weights_without_a_plan_refuse_a_path() -> None:
