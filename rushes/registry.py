@@ -10,9 +10,9 @@ from rushes.errors import InputError, nearest_first
 
 
 def names(package: str) -> list[str]:
-    """Return the names of the files in `rushes.<package>`, sorted; files starting with `_` are not things."""
-    module = importlib.import_module(f"rushes.{package}")
-    return sorted(entry.name for entry in pkgutil.iter_modules(module.__path__) if not entry.name.startswith("_"))
+    """Return the names of the files in `rushes.<package>`, sorted; packages and what starts with `_` are not things."""
+    entries = pkgutil.iter_modules(importlib.import_module(f"rushes.{package}").__path__)
+    return sorted(entry.name for entry in entries if not entry.ispkg and not entry.name.startswith("_"))
 
 
 def find(package: str, name: str) -> Any:

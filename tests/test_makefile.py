@@ -71,5 +71,5 @@ def test_a_changed_pin_installs_again_and_the_base_install_stays_small(house: Pa
     os.utime(house / "constraints.txt", (later, later))
     first = make(house, "film", "PROMPT=a cat").splitlines()[0]
     assert first.split()[-2:] == ["-e", "."]
-    assert "'.[train,data,s3,ray,studio,postgres,billing,dev]'" in make(house, "-n", "setup")
+    assert "'.[train,data,s3,ray,studio,postgres,billing,families,dev]'" in make(house, "-n", "setup")
     assert "'.[studio]'" in make(house, "-n", "studio")

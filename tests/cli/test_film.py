@@ -421,11 +421,11 @@ def test_an_adapter_for_other_weights_is_named(adapter: Path, folder: Path) -> N
     assert (
         "was made for other film weights (ffffffffffff…" in film("a cat", *SHORT, "--lora", "other.safetensors").stderr
     )
-    with_none = film("a cat", *SHORT, "--lora", "nowhere.safetensors")
+    with_none = film("a cat", *SHORT, "-o", "none.gif", "--lora", "nowhere.safetensors")
     assert with_none.exit_code == 1 and "there is no adapter nowhere.safetensors" in with_none.stderr
-    loud = film("a cat", *SHORT, "--lora", f"{adapter}:1000")
+    loud = film("a cat", *SHORT, "-o", "none.gif", "--lora", f"{adapter}:1000")
     assert loud.exit_code == 2 and "the nearest legal value is 100" in loud.stderr
-    odd = film("a cat", *SHORT, "--lora", f"{adapter}:loud")
+    odd = film("a cat", *SHORT, "-o", "none.gif", "--lora", f"{adapter}:loud")
     assert odd.exit_code == 2 and "'loud'" in odd.stderr
     text = lora.read(adapter)
     narrow = {name: tensor[:1, :1] for name, tensor in text.tensors.items()}

@@ -50,7 +50,7 @@ def test_a_slow_server_costs_its_share_until_it_is_found() -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 10**6), st.floats(30, 3000), st.floats(2, 200), st.floats(0, 5))
+@given(st.integers(0, 10**6), st.floats(300, 3000), st.floats(2, 200), st.floats(0, 5))
 def test_no_second_is_lost_or_invented(seed: int, mean: float, interval: float, write: float) -> None:
     run = Run(
         between_failures_s=mean, interval_s=interval, detect_s=1, restart_s=3, pause_s=0.4, write_s=write,
