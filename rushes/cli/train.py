@@ -50,6 +50,8 @@ def command(
     from rushes.train.parallel import world
     from rushes.train.parallel.world import ParallelConfig
 
+    if sequence > 1 and resolved.run.compile:
+        raise InputError("run.compile=true contradicts --sequence; name one of them")
     folder = out or Path("runs") / preset
     ways = ParallelConfig(copies=copies, sequence=sequence, attention=attention, recompute=recompute)
     if world.joined():

@@ -91,6 +91,7 @@ def test_a_terminated_run_keeps_its_step_and_goes_on(toy_config: FilmConfig, tmp
     [
         (("--nproc", "4", "--copies", "3"), "copies 3 does not divide 4 processes; the nearest legal value is 2"),
         (("--nproc", "2", "--sequence", "4"), "sequence 4 does not divide 2 processes; the nearest legal value is 2"),
+        (("--nproc", "2", "--sequence", "2", "run.compile=true"), "run.compile=true contradicts --sequence"),
         (("--attention", "line"), "attention 'line' is unknown; legal: ulysses, ring"),
         (("--ray", "nowhere"), "Ray address 'nowhere' is illegal; legal are local, auto, HOST:PORT"),
     ],

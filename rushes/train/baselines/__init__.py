@@ -32,6 +32,7 @@ from rushes.nn.machine import device
 from rushes.train import ceiling
 from rushes.train.film import FilmConfig, FilmObjective
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import RunConfig
 from rushes.types import GenerationRequest, VideoShape
 from rushes.world.captions import words
@@ -214,6 +215,15 @@ class BaselineObjective:
         if run.init:
             model.start(Path(run.init))
         self.model: nn.Module = model
+
+    @property
+    def share(self) -> Share:
+        """Return the part of each batch that a step is about; the film objective takes it."""
+        return self.ours.share
+
+    @share.setter
+    def share(self, share: Share) -> None:
+        self.ours.share = share
 
     def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
         """Build or open the banks of the film objective."""
