@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -60,27 +61,30 @@ class Draft(BaseModel):
     last: str = ""
     loop: str = ""
     path: str = ""
+    model: str = ""
     once: str = ""
 
-    def order(self) -> Order:
-        """Return what is asked for.
+    def order(self, offered: Mapping[str, tiers.Native] | None = None) -> Order:
+        """Return what is asked for; `offered` are the models beside our own.
 
         Raises:
             InputError: a field that says nothing legal, with the nearest that is.
         """
-        tier = tiers.tier(self.tier)
+        native = (offered or {}).get(self.model)
+        tier = native.tier if native else tiers.tier(self.tier)
         if self.style not in STYLES:
             raise InputError(f"style {self.style[:40]!r} is illegal; legal: {nearest_first(self.style, STYLES)}")
         request = GenerationRequest(
             prompt=f"{self.prompt.strip()}, {STYLES[self.style]}" if self.style else self.prompt.strip(),
             negative_prompt=self.avoid.strip(),
+            model=self.model or tiers.MODEL,
             seed=secrets.randbelow(SEEDS) if not self.seed.strip() else _whole("seed", self.seed),
-            shape=self._shape(tier),
+            shape=self._shape(tier, native),
             fps=tier.fps,
             num_steps=_whole("steps", self.steps or str(tier.num_steps)),
             guidance_scale=_number("guidance", self.guidance or str(tier.guidance_scale)),
         )
-        tiers.plan(request)
+        tiers.check(request, offered or {})
         return Order(
             request=request,
             kind="remix" if self.parent else "create",
@@ -102,11 +106,12 @@ class Draft(BaseModel):
             found.append(Condition(kind="loop"))
         return tuple(found)
 
-    def _shape(self, tier: tiers.Tier) -> VideoShape:
+    def _shape(self, tier: tiers.Tier, native: tiers.Native | None) -> VideoShape:
         width, _, height = (self.size or f"{tier.shape.width}x{tier.shape.height}").partition("x")
         seconds = _whole("length", self.length) if self.length and tier.shape.frames > 1 else 0
+        frames = native.nearest_frames(seconds * tier.fps) if native else seconds * tier.fps
         return VideoShape(
-            frames=seconds * tier.fps if seconds else tier.shape.frames,
+            frames=frames if seconds else tier.shape.frames,
             height=_whole("size", height),
             width=_whole("size", width),
         )
@@ -137,13 +142,14 @@ def remixed(job: Job) -> Draft:
         format=job.format if job.format != "png" else "mp4",
         avoid=job.request["negative_prompt"],
         parent=job.id,
+        model=job.request["model"] if job.request["model"] != tiers.MODEL else "",
         path=" ".join(f"{x:g},{y:g}" for x, y in path.points) if path else "",
     )
 
 
 def quote(house: House, session: Session, caller: Caller, draft: Draft) -> Quote:
     """Say what a draft's film will take if it is asked for now. Raises: InputError, as `Draft.order`."""
-    order = draft.order()
+    order = draft.order(house.offered)
     seconds = estimate.seconds(session, order.request)
     delay_s, waiting = house.plan(caller.user.plan).delay_s, jobs.live_count(session, caller.user.id)
     due = fairness.due(now(), delay_s, waiting, orders.OWN_S)
@@ -163,6 +169,8 @@ def quote(house: House, session: Session, caller: Caller, draft: Draft) -> Quote
 
 def unknown_words(house: House, draft: Draft) -> list[tuple[str, str]]:
     """Return the words of a draft that the model was not taught, each with the nearest that it was."""
+    if draft.model:
+        return []
     known = vocabulary.of(house.config)
     return known.unknown(draft.prompt) if known else []
 

@@ -69,7 +69,7 @@ def send(
             return _form(request, house, caller, draft)
         with house.database.read() as session:
             looks = draft.conditions(house, session, caller)
-        order = draft.order()
+        order = draft.order(house.offered)
         job = films.ask(house, caller, replace(order, request=replace(order.request, conditions=looks)))
     except InputError as error:
         return _form(request, house, caller, draft, status=400, problem=str(error))
@@ -106,6 +106,7 @@ def _form(
         "formats": [(name, name) for name in orders.FORMATS if name != "png"],
         "lengths": [(str(n), f"{n} s") for n in lengths],
         "strengths": STRENGTHS,
+        "models": [("", "Rushes: paper scenes"), *((name, name) for name in house.offered)],
         "problem": problem,
     }
     return page(request, "create.html", caller, status=status, **values, **_estimate(house, caller, draft))

@@ -7,6 +7,7 @@ from browsers import finished_film
 from studios import person
 
 from rushes.errors import InputError
+from rushes.models.open import _catalogue as catalogue
 from rushes.studio.library import drafts
 from rushes.studio.library.drafts import Draft
 from rushes.studio.members import accounts
@@ -74,3 +75,17 @@ def test_a_remix_begins_where_its_film_did(house) -> None:
     draft = drafts.remixed(film)
     assert (draft.prompt, draft.seed, draft.tier, draft.parent) == ("a boat", "7", "flipbook", film.id)
     assert draft.order().kind == "remix"
+
+
+def test_an_open_model_keeps_its_own_rules() -> None:
+    offered = {"wan2.1-1.3b": catalogue.find("wan2.1-1.3b").checkpoint.native}
+    order = Draft(prompt="a boat", model="wan2.1-1.3b").order(offered)
+    assert (order.request.model, str(order.request.shape), order.request.fps) == ("wan2.1-1.3b", "81x480x832", 16)
+    assert order.request.num_steps == 50
+    assert Draft(prompt="a boat", model="wan2.1-1.3b", length="2").order(offered).request.shape.frames == 33
+    for changed, said in (
+        ({"size": "1280x720"}, "nearest legal value is"),
+        ({"model": "mochi-1"}, "no model 'mochi-1'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Draft(**{"prompt": "a boat", "model": "wan2.1-1.3b"} | changed).order(offered)

@@ -13,6 +13,7 @@ import wires
 from rushes import tiers
 from rushes.media.metadata import read_request
 from rushes.models.open import _catalogue as catalogue
+from rushes.serve.client.jobs import Job
 from rushes.serve.film import Films
 
 
@@ -72,3 +73,18 @@ def test_a_worker_makes_the_film_of_an_open_weight_model(tmp_path: Path, monkeyp
         assert read_request(tmp_path / "film.mp4")["model"] == name
         again = talking.post(f"/v1/videos/{made['id']}/remix", json={"prompt": "a cat"}, headers=key).json()
         assert (again["model"], again["num_frames"], again["size"]) == (name, 5, "64x64")
+
+
+def test_the_page_offers_what_the_studio_does(tmp_path: Path) -> None:
+    name = "wan2.1-1.3b"
+    with studios.opened(tmp_path) as house, studios.client(house) as talking:
+        talking.headers["x-csrf-token"] = studios.signed_in(house, talking, studios.person(house, "maker", "pro")[0])
+        assert 'name="model"' not in talking.get("/create").text
+        house.offered = {name: catalogue.find(name).checkpoint.native}
+        assert f'value="{name}"' in talking.get("/create").text
+        sent = talking.post("/create", data={"prompt": "a boat", "model": name, "length": "2"})
+        with house.database.read() as session:
+            request = session.get_one(Job, sent.headers["location"].removeprefix("/films/")).request
+        assert (request["model"], request["shape"]["frames"], request["num_steps"]) == (name, 33, 50)
+        remix = talking.get(f"/create?remix={sent.headers['location'].removeprefix('/films/')}").text
+        assert f'value="{name}" selected' in remix
