@@ -200,7 +200,8 @@ class Worker:
             num_bytes = path.stat().st_size
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         seconds = round(time.perf_counter() - begun, 3)
-        return keys, {"seconds": seconds, "memory_bytes": peak, "num_bytes": num_bytes, **meter.reading()}
+        told = {"weights": record["weights"]} if "weights" in record else {}
+        return keys, {"seconds": seconds, "memory_bytes": peak, "num_bytes": num_bytes, **told, **meter.reading()}
 
     def _fetched(self, request: GenerationRequest, folder: Path) -> GenerationRequest:
         """Put what the conditions name into `folder`. Raises: InputError where it has been deleted meanwhile."""

@@ -245,9 +245,12 @@ class PreferenceObjective:
         weights.save(model, film, family="transformer", config=model.config, facts=facts | self.facts())
         if (before / "synonyms.json").is_file():
             shutil.copyfile(before / "synonyms.json", film / "synonyms.json")
-        (folder / "autoencoder").mkdir(exist_ok=True)
-        for name in (weights.CONFIG, weights.FILE):
-            shutil.copyfile(Path(self.config.autoencoder) / name, folder / "autoencoder" / name)
+        beside = {"autoencoder": Path(self.config.autoencoder), "layout": before.parent / "layout"}
+        for what, place in beside.items():
+            if what == "autoencoder" or place.is_dir():
+                (folder / what).mkdir(exist_ok=True)
+                for name in (weights.CONFIG, weights.FILE):
+                    shutil.copyfile(place / name, folder / what / name)
         return folder
 
 

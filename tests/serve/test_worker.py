@@ -127,6 +127,7 @@ def test_the_shipped_model_makes_a_film_that_can_be_made_again(shop, tmp_path):
     assert set(job.files) == {"video", "thumbnail", "spritesheet"}
     assert all(shop.store.get(key) for key in job.files.values())
     assert job.measured["seconds"] > 0 and job.measured["energy_source"] in ("rapl", "unavailable")
+    assert {"autoencoder", "film"} <= job.measured["weights"].keys()  # so that votes know what they are about
     assert shop.books.settled == [(job.id, jobs.SUCCEEDED)]
 
 
