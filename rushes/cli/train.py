@@ -108,7 +108,8 @@ def _train_as_one_of_many(resolved: Any, folder: Path, ways: ParallelConfig) -> 
         if gang.LEASH not in os.environ or not world.is_loss(error):
             traceback.print_exc()
         _leave(gang.LOST)
-    world.leave()
+    finally:  # threads that still talk to the others abort a process that ends
+        world.leave()
 
 
 def _leave(code: int) -> NoReturn:

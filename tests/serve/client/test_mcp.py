@@ -70,10 +70,11 @@ async def generate_and_fetch(client: Client) -> None:
     async def progress(share: float, total: float | None, message: str | None) -> None:
         told.append(share)
 
-    made = await client.call_tool("generate_video", SHORT, progress_callback=progress)
+    lasting = {"prompt": "a red boat", "size": "768x432", "seconds": 5}  # long enough to be asked about in between
+    made = await client.call_tool("generate_video", lasting, progress_callback=progress)
     assert not made.is_error, made.content
     film = made.structured_content
-    assert (film["status"], film["progress"], film["size"]) == ("completed", 100, "512x512")
+    assert (film["status"], film["progress"], film["size"]) == ("completed", 100, "768x432")
     assert told == sorted(told) and told[-1] == 100 and len(told) >= 3
     kinds = [block.type for block in made.content]
     assert kinds == ["text", "resource_link", "image"]
