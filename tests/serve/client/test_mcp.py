@@ -110,7 +110,7 @@ def test_a_call_that_is_given_up_cancels_its_film(place: Place, mode: str) -> No
                 scope.cancel()
 
         with anyio.CancelScope() as scope:
-            slow = {**SHORT, "seconds": 10, "size": "768x432"}
+            slow = {"prompt": "a red boat", "seconds": 10, "size": "1280x720"}
             await client.call_tool("generate_video", slow, progress_callback=progress)
         assert scope.cancelled_caught
         with anyio.fail_after(15):
