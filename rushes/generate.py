@@ -20,11 +20,12 @@ from rushes.models.layout import Layout, LayoutModel, planned, told
 from rushes.models.transformer import Transformer
 from rushes.nn import lora, machine, weights
 from rushes.tiers import LEGAL_FPS, TIERS, Plan, Window, plan
-from rushes.types import Estimate, GenerationRequest
+from rushes.types import Condition, Estimate, GenerationRequest
 
 assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS) and given.VIEW_FPS == ENCODED_FPS
 BASE_BYTES = 400_000_000  # Python, torch, the encoder
 FOLDED = "folded.safetensors"
+UNPLANNED = Condition(kind="loop")  # a trial of the film model alone
 WINDOWS_APART = 1_000_003  # between the seeds of a long film's windows
 ENCODING_S = 1.1e-8  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
 
@@ -106,7 +107,7 @@ class Generator:
         """Predict the cost of `request` from its FLOPs and a quick trial of this machine. Raises: InputError."""
         shot, threads = plan(request), torch.get_num_threads()
         num_films, num_cells = len(self._shares(request)), shot.rows * shot.columns
-        trial = replace(request, shape=TIERS["flipbook"].shape, fps=8, num_steps=1, conditions=())
+        trial = replace(request, shape=TIERS["flipbook"].shape, fps=8, num_steps=1, conditions=(UNPLANNED,))
         step_s = machine.seconds(lambda: self.latent(trial), self.device) / self.film.flops((1, 12, 12))
         few = torch.zeros(1, self.film.config.channels, 1, 4, 4, device=self.device)
         paint = functools.partial(self.autoencoder.decode, few, fps=8, pixels=shot.pixels)

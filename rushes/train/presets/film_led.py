@@ -11,7 +11,7 @@ MIXED = (0.7, 0.3)  # films of one subject and of two
 
 
 def film_led() -> FilmConfig:
-    """About two hours on one core, from the second stage's weights: one or two subjects, two aspects."""
+    """An hour and a half on one core, from the second stage's weights: one or two subjects, two aspects."""
     close = film_close()
     return replace(
         close,

@@ -7,7 +7,7 @@ from rushes.world.scene import SceneFilters
 
 
 def layout() -> PlanConfig:
-    """About half an hour on one core."""
+    """About forty minutes on one core."""
     return PlanConfig(
         run=RunConfig(steps=1500, checkpoint_every=200, preview_every=500),
         optimizer=OptimizerConfig(lr=1e-3, muon_lr=0.02, ema=0.998),
