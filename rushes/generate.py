@@ -15,9 +15,9 @@ from torch import Tensor
 from rushes import __version__, config, given
 from rushes.diffusion import conditions, flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
+from rushes.models._lead import Leader, told
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
-from rushes.models.layout import Layout, LayoutModel, planned, told
-from rushes.models.transformer import Transformer
+from rushes.models.transformer import Lead, Transformer
 from rushes.nn import lora, machine, weights
 from rushes.tiers import LEGAL_FPS, TIERS, Plan, Window, plan
 from rushes.types import Condition, Estimate, GenerationRequest
@@ -34,7 +34,7 @@ class Generator:
     """Loaded weights that turn requests into frames; the same request gives the same frames, bit for bit."""
 
     folded = 1.0  # the guidance that the prompted velocity already has
-    planner: LayoutModel | None = None  # where the film model can be told where its subjects are
+    leader = Leader()  # of a film model that can be led
 
     def __init__(self, autoencoder: Autoencoder, film: Transformer, hashes: dict[str, str]) -> None:
         self.autoencoder, self.film, self.hashes = autoencoder, film, hashes
@@ -62,9 +62,8 @@ class Generator:
         film = film.to(place, machine.dtype(dtype, place))
         made = cls(Autoencoder.from_pretrained(folder / "autoencoder").to(place), film, hashes)
         made.folded = folded
-        if film.config.layout and (folder / "layout").is_dir():
-            made.planner = LayoutModel.from_pretrained(folder / "layout")
-            hashes["layout"] = weights.read_config(folder / "layout", family="layout")["sha256"]
+        made.leader = Leader.load(folder, film.config, made.autoencoder.transform)
+        made.hashes |= {name: weights.read_config(folder / name, family=name)["sha256"] for name in made.leader.parts}
         return made
 
     def record(self, request: GenerationRequest) -> dict[str, Any]:
@@ -79,19 +78,19 @@ class Generator:
         yield from given.frames(request, shot)
         yield from given.around(request, shot, self.paint(latent, shot, loops=request.condition("loop") is not None))
 
+    @machine.tiny_as_zero()
     @torch.inference_mode()
     def latent(self, request: GenerationRequest, watch: samplers.Watch = samplers.ignore) -> Tensor:
         """Return the film as its latent `[1 c t h w]` float32, from where it is not given: all but the painting."""
-        torch.set_flush_denormal(True)
         shot = plan(request)
-        layouts = planned(self.planner, request, shot)
+        leads = self.leader.leads(request, shot, given.subject(request))
         made = torch.zeros(1, self.film.config.channels, 0, shot.rows, shot.columns, device=self.device)
         if (extended := request.condition("extend")) is not None:
             made = self._encoded(given.end(extended, shot, self.cell_px))
         num_given = made.shape[2]
         for number, window in enumerate(shot.windows):
             known = made[:, :, made.shape[2] - window.known_s * LATENT_FPS :]
-            latent = self._window(request, shot, number, known, layouts[number], watch)
+            latent = self._window(request, shot, number, known, leads[number], watch)
             made = torch.cat((made, latent[:, :, known.shape[2] :]), dim=2)
         return made[:, :, num_given:]
 
@@ -128,7 +127,7 @@ class Generator:
         return to_bytes(pixels).permute(1, 2, 0).cpu().numpy()
 
     def _window(
-        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, layout: Layout, watch: samplers.Watch
+        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, lead: Lead, watch: samplers.Watch
     ) -> Tensor:
         """Return one stretch of the film `[1 c t h w]`; its first latent frames are `known`."""
         window = shot.windows[number]
@@ -145,7 +144,7 @@ class Generator:
                 agree = conditions.outside(earlier, torch.from_numpy(given.is_free(remix.area, shot)).to(self.device))
         grid = schedule.grid(request.num_steps, 2.0 * schedule.shift_for(shot.num_tokens), highest)
         with machine.abreast(len(self._shares(request))) as at_once:
-            velocity = self._velocity(request, window, layout, at_once)
+            velocity = self._velocity(request, window, lead, at_once)
             if request.condition("loop") is not None:
                 velocity = conditions.turning(velocity, num_frames)
             if agree is not None:
@@ -179,7 +178,7 @@ class Generator:
         return {text: share for text, share in shares if share}
 
     def _velocity(
-        self, request: GenerationRequest, window: Window, layout: Layout, at_once: machine.AtOnce
+        self, request: GenerationRequest, window: Window, lead: Lead, at_once: machine.AtOnce
     ) -> samplers.Velocity:
         """Return the guided velocity; each text is encoded once. On a CPU each goes through the model alone."""
         shares = self._shares(request)
@@ -187,13 +186,13 @@ class Generator:
         num = 1 if self.device.type == "cpu" else len(shares)
         prompts = at_once([functools.partial(self.film.read, each) for each in ids.split(num)])
         seconds = (torch.zeros(num, device=self.device), torch.full((num,), float(window.seconds), device=self.device))
-        said = told(layout, [text == request.prompt for text in shares], self.device).split(num)
+        said = told(lead, [text == request.prompt for text in shares], self.device, num)
         weight = torch.tensor(list(shares.values()), device=self.device).view(-1, 1, 1, 1, 1)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             x, t = x.repeat(num, 1, 1, 1, 1), t.to(self.device).repeat(num)
             each = zip(prompts, said, strict=True)
-            pieces = [functools.partial(self.film, x, t, prompt, seconds, None, rows) for prompt, rows in each]
+            pieces = [functools.partial(self.film, x, t, prompt, seconds, None, led) for prompt, led in each]
             return (torch.cat(at_once(pieces)) * weight).sum(0, keepdim=True)
 
         return velocity

@@ -121,6 +121,19 @@ def keep_memory() -> None:
             choose(trim_threshold, KEPT_BYTES)
 
 
+@contextlib.contextmanager
+def tiny_as_zero() -> Iterator[None]:
+    """Let the calling thread count numbers below the normal ones as zero for the body (or function), not for ever.
+
+    Left on, it would change the arithmetic of whoever called; hypothesis refuses to draw floats then.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def work_with(threads: int) -> None:
     """Let the calling thread alone compute with `threads` cores; tiny numbers count as zero, as they do elsewhere."""
     torch.set_num_threads(threads)

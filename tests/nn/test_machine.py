@@ -76,3 +76,10 @@ def test_memory_may_be_kept_any_number_of_times() -> None:
     for _ in range(2):
         machine.keep_memory()
     assert torch.ones(1 << 20).sum() == 1 << 20
+
+
+def test_tiny_numbers_are_zero_for_a_while_only() -> None:
+    tiny = torch.tensor(1e-40)
+    with machine.tiny_as_zero():
+        assert float(tiny * 1.0) == 0.0
+    assert float(tiny * 1.0) > 0.0
