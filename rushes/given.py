@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from rushes.errors import InputError
+from rushes.layouts import CUTOUT_PX, CUTOUT_REACH
 from rushes.media import decode
 from rushes.tiers import OVERLAP_S, Plan
 from rushes.types import Area, Condition, GenerationRequest
@@ -17,6 +19,9 @@ from rushes.types import Area, Condition, GenerationRequest
 VIEW_FPS = 8  # frames per second that the model sees; rushes/generate.py checks that it does
 FEATHER = 0.03  # of the picture's height: how softly an area that was made anew meets the rest
 PIECE_BYTES = 1 << 20
+LARGEST_PX, LEAST_PX = 512, 8  # of a subject's picture
+OPAQUE, SEEN = 250, 32  # alpha: a picture without any below has no transparency; what is seen is above
+ALIKE = 48  # of the sums of differences of R, G and B: what still is background
 
 
 def picture(condition: Condition, shot: Plan, cell_px: int) -> np.ndarray:
@@ -62,6 +67,57 @@ def digest(path: Path) -> str:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     return found.hexdigest()
+
+
+def subject(request: GenerationRequest) -> np.ndarray | None:
+    """Return the subject that a request shows as a cut-out, float32 RGBA `[4 p p]` in 0..1, colours times alpha.
+
+    Raises:
+        InputError: the file is not there, has changed, is no picture, or shows nothing in front of one plain colour.
+    """
+    condition = request.condition("subject")
+    return None if condition is None else cutout(_file(condition))
+
+
+def cutout(path: Path) -> np.ndarray:
+    """Cut a thing out of its picture: by its transparency, or else off the plain colour that surrounds it.
+
+    The longer side of what is left fills the box of a cut-out (`rushes.layouts`). Raises: InputError.
+    """
+    try:
+        with Image.open(path) as file:
+            whole = ImageOps.exif_transpose(file).convert("RGBA")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path.name} is no picture that can be read: {error}") from None
+    whole.thumbnail((LARGEST_PX, LARGEST_PX))
+    alpha = whole.getchannel("A")
+    if np.asarray(alpha).min() > OPAQUE:
+        alpha = _off_its_background(whole.convert("RGB"))
+        whole.putalpha(alpha)
+    box = alpha.point(lambda value: 255 * (value > SEEN)).getbbox()
+    if box is None or min(box[2] - box[0], box[3] - box[1]) < LEAST_PX:
+        said = "shows no subject that can be cut out"
+        raise InputError(f"{path.name} {said}; give a picture with a transparent or one plain background")
+    inner = round(CUTOUT_PX / 2 / CUTOUT_REACH)
+    thing = ImageOps.contain(whole.crop(box), (inner, inner), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGBA", (CUTOUT_PX, CUTOUT_PX))
+    sheet.paste(thing, ((CUTOUT_PX - thing.width) // 2, (CUTOUT_PX - thing.height) // 2))
+    pixels = np.asarray(sheet, np.float32).transpose(2, 0, 1) / 255
+    return np.concatenate((pixels[:3] * pixels[3:], pixels[3:]))
+
+
+def _off_its_background(picture: Image.Image) -> Image.Image:
+    """Return the alpha of what stands before the colour around it: whatever that colour's flood from outside spares."""
+    border = np.asarray(picture)
+    edge = np.concatenate((border[0], border[-1], border[:, 0], border[:, -1]))
+    colour = tuple(int(value) for value in np.median(edge, axis=0))
+    framed = ImageOps.expand(picture, 1, fill=colour)
+    before = np.asarray(framed)
+    mark = tuple(255 - value if abs(127 - value) > 40 else 255 for value in colour)
+    ImageDraw.floodfill(framed, (0, 0), mark, thresh=ALIKE)
+    reached = (np.asarray(framed) != before).any(-1)
+    flooded = Image.fromarray(np.where(reached, 0, 255).astype(np.uint8))
+    return ImageOps.crop(flooded, 1).filter(ImageFilter.GaussianBlur(0.6))
 
 
 def frames(request: GenerationRequest, shot: Plan) -> Iterator[np.ndarray]:

@@ -21,6 +21,7 @@ COLUMNS = CAMERA + NUM_SUBJECTS * SUBJECT
 X, Y, SIDE, SINE, COSINE, FACING, PRESENT = range(SUBJECT)
 ASPECT = 16 / 9
 USUAL_SIDE = 0.34
+CUTOUT_PX, CUTOUT_REACH = 48, 0.6  # a subject's cut-out: its pixels a side, and how far from its middle, in its sides
 
 Point = tuple[float, float]
 

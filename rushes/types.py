@@ -144,11 +144,12 @@ class Condition:
     `first` and `last` name a picture that the film begins or ends with; `extend` a film of which the first `seconds`
     come first and are gone on from; `remix` a film (or picture) that is made anew by `strength` in (0, 1], inside
     `area` alone where there is one; `loop` makes the end run into the beginning; `path` leads the first subject along
-    `points` in even time. `uri` says where the picture or film lies: a path, or in a studio the key in its store;
-    `sha256` is that of its bytes, where it is known.
+    `points` in even time; `subject` names a picture of what the first subject is, facing right, on a transparent or
+    plain background. `uri` says where the picture or film lies: a path, or in a studio the key in its store; `sha256`
+    is that of its bytes, where it is known.
     """
 
-    kind: Literal["first", "last", "extend", "remix", "loop", "path"]
+    kind: Literal["first", "last", "extend", "remix", "loop", "path", "subject"]
     uri: str = ""
     sha256: str = ""
     seconds: int = 0

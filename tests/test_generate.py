@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from rushes import config
+from rushes import config, given
 from rushes.errors import InputError, WeightsError
 from rushes.generate import Generator
 from rushes.media.encode import encode
 from rushes.media.thumbnails import save_image
 from rushes.models.autoencoder import Autoencoder, AutoencoderConfig, fit
+from rushes.models.cutout import CutoutConfig, CutoutModel
 from rushes.models.layout import LayoutConfig, LayoutModel
 from rushes.models.text import TextConfig
 from rushes.models.transformer import Transformer, TransformerConfig
@@ -369,11 +371,37 @@ def led(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator:
     place = tmp_path_factory.mktemp("led")
     shutil.copytree(folder / "autoencoder", place / "autoencoder")
     torch.manual_seed(1)
-    film = replace(Transformer.from_pretrained(folder / "film").config, layout=True)
+    film = replace(Transformer.from_pretrained(folder / "film").config, layout=True, draft=True)
     weights.save(stir(Transformer(film)), place / "film", family="transformer", config=film)
     layout = LayoutConfig(width=16, depth=1, heads=1, hidden=32, text=film.text)
     weights.save(stir(LayoutModel(layout)), place / "layout", family="layout", config=layout)
+    cutout = CutoutConfig(patch=12, width=16, depth=1, heads=1, hidden=32, text=film.text)
+    weights.save(stir(CutoutModel(cutout)), place / "cutout", family="cutout", config=cutout)
     return Generator.load(place, device="cpu", dtype="float32")
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Condition:
+    """A picture of a blue box on white."""
+    picture = Image.new("RGB", (120, 80), "white")
+    picture.paste((30, 60, 200), (30, 20, 90, 60))
+    picture.save(path := tmp_path / "box.png")
+    return Condition(kind="subject", uri=str(path), sha256=given.digest(path))
+
+
+def test_a_subject_that_is_shown_is_in_the_film(led: Generator, subject: Condition) -> None:
+    request = ask(conditions=(subject,))
+    plain, shown, again = led.latent(ask()), led.latent(request), led.latent(request)
+    assert torch.equal(shown, again) and not torch.equal(shown, plain)
+    kept = json.loads(json.dumps(led.record(request)))
+    assert {"layout", "cutout"} <= set(kept["weights"]) and kept["conditions"][0]["sha256"] == subject.sha256
+    with pytest.raises(InputError, match="contradict"):
+        led.latent(ask(conditions=(subject, Condition(kind="loop"))))
+
+
+def test_weights_that_are_shown_nothing_say_so(generator: Generator, subject: Condition) -> None:
+    with pytest.raises(InputError, match="can't be shown a subject"):
+        generator.latent(ask(conditions=(subject,)))
 
 
 def test_a_path_changes_the_film_and_comes_back(led: Generator) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rushes import given
 from rushes.errors import InputError
+from rushes.layouts import CUTOUT_PX
 from rushes.media.encode import encode
 from rushes.tiers import Plan, plan
 from rushes.types import Condition, GenerationRequest, VideoShape
@@ -83,3 +85,34 @@ def test_a_changed_or_missing_file_is_named(film: Path, tmp_path: Path) -> None:
         given.picture(Condition(kind="first", uri=str(film), sha256="0" * 64), shot, 4)
     with pytest.raises(InputError, match=r"cannot read .*none\.png: No such file"):
         given.digest(tmp_path / "none.png")
+
+
+def box() -> np.ndarray:
+    """Return which pixels of a cut-out a thing three times as wide as high surely covers."""
+    covered = np.zeros((CUTOUT_PX, CUTOUT_PX), bool)
+    margin = (CUTOUT_PX - 40) // 2
+    covered[19:29, margin + 2 : margin + 38] = True
+    return covered
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), (20, 120, 40), (127, 127, 127), None])
+def test_a_subject_is_cut_off_its_background(tmp_path: Path, background: tuple[int, int, int] | None) -> None:
+    picture = Image.new("RGBA", (300, 200), (*background, 255) if background else (0, 0, 0, 0))
+    picture.paste((200, 30, 60, 255), (60, 70, 180, 110))
+    picture.save(tmp_path / "box.png")
+    found = given.cutout(tmp_path / "box.png")
+    assert found.shape == (4, CUTOUT_PX, CUTOUT_PX) and found.dtype == np.float32
+    assert (found[:3] <= found[3:] + 1e-6).all()
+    assert found[3][box()].min() > 0.9 and found[3].sum() < 1.6 * box().sum()
+    assert np.abs(found[:3, CUTOUT_PX // 2, CUTOUT_PX // 2] * 255 - (200, 30, 60)).max() < 3
+
+
+def test_a_picture_without_a_subject_says_so(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "plain.png")
+    with pytest.raises(InputError, match=r"plain\.png shows no subject that can be cut out; give a picture"):
+        given.cutout(tmp_path / "plain.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"text\.png is no picture"):
+        given.cutout(tmp_path / "text.png")
+    with pytest.raises(InputError, match=r"none\.png is no picture"):
+        given.cutout(tmp_path / "none.png")

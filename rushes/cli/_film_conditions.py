@@ -41,6 +41,7 @@ class Typed:
     strength: float | None = None
     area: str | None = None
     path: str | None = None
+    subject: Path | None = None
     loop: bool = False
 
 
@@ -66,6 +67,9 @@ def read(typed: Typed) -> Conditions:
         found.append(_named("remix", typed.remix, strength=strength, area=area))
     if typed.path is not None:
         found.append(Condition(kind="path", points=read_points(typed.path)))
+    if typed.subject is not None:
+        given.cutout(typed.subject)
+        found.append(_named("subject", typed.subject))
     if typed.loop:
         found.append(Condition(kind="loop"))
     return Conditions(conditions=tuple(found), like=like)

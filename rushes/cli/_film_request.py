@@ -56,6 +56,7 @@ class Options:
     strength: float | None
     area: str | None
     path: str | None
+    subject: Path | None
     loop: bool
     weights: Path
     lora: tuple[str, ...]

@@ -58,6 +58,7 @@ SHOWN_EVERY_S = 0.25
 @click.option("--remix", type=click.Path(path_type=Path), help="A film or picture to make anew.")
 @click.option("--strength", type=float, help="With --remix: how much is made anew, above 0 to 1.  [0.7; 1 in an area]")
 @click.option("--area", help="With --remix: LEFT,TOP,RIGHT,BOTTOM in 0 to 1; the rest stays as it is.")
+@click.option("--subject", type=click.Path(path_type=Path), help="A picture of what the first subject is.")
 @click.option("--path", help="Where the first subject goes: 'X,Y X,Y ...' in 0 to 1 from the upper left corner.")
 @click.option("--loop", is_flag=True, help="Let the end run into the beginning.")
 @click.option(

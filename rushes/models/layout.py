@@ -8,7 +8,6 @@ A flow-matching transformer over rows; inside, it predicts the clean rows. A pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,17 +18,13 @@ from torch import Tensor, nn
 
 from rushes import layouts
 from rushes.config import from_dict
-from rushes.errors import InputError
 from rushes.models import Family
 from rushes.models import text as texts
 from rushes.models.text import TextConfig, TextEncoder, Vocabulary
 from rushes.nn import weights
 from rushes.nn.attention import GatedMLP, SelfAttention, modulate, timestep_features
-from rushes.tiers import Plan
-from rushes.types import GenerationRequest
 
 SMALLEST_T = 0.02
-Layout = Tensor  # [4s 17] of a window; zeros where nothing is planned
 STEPS = 20
 HALF = 0.5  # present more than this, a subject is there
 FASTEST = 12.0  # of the waves that tell a row its time, in radians per second: half a turn from row to row
@@ -153,44 +148,6 @@ def settled(layout: Tensor) -> Tensor:
         subject[:, layouts.FACING] = torch.where(facing.mean() < 0, -1.0, 1.0)
         subject[:, layouts.PRESENT] = present.clamp(0, 1) if present.mean() >= HALF else 0.0
     return layout
-
-
-def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -> list[Layout]:
-    """Return the layout of each window that a film is made in, its first subject led along the path if any.
-
-    There is none where pictures or films say where things are, nor where a film's end runs into its beginning.
-
-    Raises:
-        InputError: a path, and no model that plans.
-    """
-    path = request.condition("path")
-    if path is not None and model is None:
-        raise InputError("these weights can't lead a subject along a path; take others, or name no path")
-    if model is None or (path is None and request.conditions):
-        return [torch.zeros(window.seconds * layouts.PER_SECOND, layouts.COLUMNS) for window in shot.windows]
-    random = torch.Generator().manual_seed(request.seed)
-    rows = torch.zeros(0, layouts.COLUMNS)
-    for window in shot.windows:
-        known = rows[len(rows) - window.known_s * layouts.PER_SECOND :]
-        drawn = model.plan(request.prompt, window.seconds, random, known if len(known) else None)
-        rows = torch.cat((rows, drawn[len(known) :]))
-    if path is not None:
-        rows = torch.from_numpy(layouts.led(rows.numpy(), path.points, layouts.reach(shot.rows, shot.columns)))
-    found: list[Layout] = []
-    at = 0
-    for window in shot.windows:
-        start = at - window.known_s
-        found.append(rows[start * layouts.PER_SECOND :][: window.seconds * layouts.PER_SECOND])
-        at += window.fresh_s
-    return found
-
-
-def told(layout: Layout, hears: Sequence[bool], device: torch.device) -> Tensor:
-    """Return what each of several velocities is told of a layout, `[k 4s 17]`; rows of zeros say nothing.
-
-    Only the prompted one should hear of it, so that guidance leads where the layout says as well.
-    """
-    return layout.to(device) * torch.tensor(hears, device=device).view(-1, 1, 1)
 
 
 def tiny() -> LayoutConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from rushes.errors import InputError
 from rushes.models import Family
 from rushes.models import text as texts
 from rushes.models._control import Control
+from rushes.models._draft import Tracing
 from rushes.models.text import TextConfig, TextEncoder, Vocabulary
 from rushes.nn import weights
 from rushes.nn.attention import GatedMLP, modulate, rms, scaled_rms, timestep_features
@@ -34,7 +35,8 @@ HEAD_UNIT = 16  # the axes share a head's channels 2:3:3, in pairs
 class TransformerConfig:
     """`patch_frames` latent frames share one token; every second block sees the whole film, the others one frame.
 
-    `layout` says whether the model can be told where its subjects are, in `rushes.layouts`' terms.
+    `layout` says whether the model can be told where its subjects are, in `rushes.layouts`' terms, `draft` whether it
+    can be shown what they look like there.
     """
 
     channels: int = 160
@@ -44,6 +46,7 @@ class TransformerConfig:
     heads: int = 4
     hidden: int = 704
     layout: bool = False
+    draft: bool = False
     text: TextConfig = field(default_factory=TextConfig)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,16 @@ class Crop:
     left: Tensor
     rows: int
     columns: int
+
+
+class Lead(NamedTuple):
+    """What a film is led by: `layout [b 2t 17]` says where its subjects are, `draft [b 2c t h w]` shows them there.
+
+    Rows of zeros say nothing, a draft of zeros or none shows nothing.
+    """
+
+    layout: Tensor
+    draft: Tensor | None = None
 
 
 class Block(nn.Module):
@@ -160,6 +173,7 @@ class Transformer(nn.Module):
         self.last = nn.Linear(d, 2 * d)
         self.out = nn.Linear(d, patch)
         self.control = Control(d) if config.layout else None
+        self.tracing = Tracing(d, patch) if config.draft else None
         for layer in (self.shared, self.last, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -236,12 +250,9 @@ class Transformer(nn.Module):
         prompt: Prompt,
         seconds: tuple[Tensor, Tensor],
         crop: Crop | None = None,
-        layout: Tensor | None = None,
+        lead: Lead | None = None,
     ) -> Tensor:
-        """Predict the clean latent `[b c t h w]` from a noised one; `t [b]`, `seconds` = (start, duration) `[b]`.
-
-        `layout [b 2t 17]` says where the subjects are; rows of zeros say nothing.
-        """
+        """Predict the clean latent `[b c t h w]` from a noised one; `t [b]`, `seconds` = (start, duration) `[b]`."""
         b, c, frames, h, w = latent.shape
         p = self.config.patch_frames
         s = frames // p
@@ -254,8 +265,12 @@ class Transformer(nn.Module):
         condition = F.silu(condition + self.duration(timestep_features(duration_s, 64, 1.0).to(latent.dtype)))
         shared = self.shared(condition).view(b, 6, -1)
         x = self.into(tokens) + self.place(waves.to(latent.dtype))
-        if layout is not None and self.control is not None:
-            x = x + self.control(layout, places)
+        if lead is not None and self.control is not None:
+            x = x + self.control(lead.layout, places)
+        tracing = None if lead is None or lead.draft is None else self.tracing
+        if tracing is not None:
+            drafted = tracing.tokens(lead.draft.to(latent.dtype), p)  # type: ignore[union-attr]
+            x = x + tracing.into(drafted)
         first: Tensor | None = None
         for index, block in enumerate(self.blocks):
             text = (prompt.keys[index], prompt.values[index])
@@ -263,7 +278,10 @@ class Transformer(nn.Module):
             x, v = block(x, shared, frame_turn if sees_frames else turn, text, first, s if sees_frames else 1)
             first = v if first is None else first
         shift, scale = self.last(condition).unsqueeze(1).chunk(2, dim=-1)
-        out = self.out(modulate(x, shift, scale))
+        hidden = modulate(x, shift, scale)
+        out = self.out(hidden)
+        if tracing is not None:
+            out = out + tracing(hidden, drafted)
         return out.view(b, s, h * w, p, c).permute(0, 4, 1, 3, 2).reshape(b, c, frames, h, w)
 
     def forward(
@@ -273,13 +291,13 @@ class Transformer(nn.Module):
         prompt: Prompt,
         seconds: tuple[Tensor, Tensor],
         crop: Crop | None = None,
-        layout: Tensor | None = None,
+        lead: Lead | None = None,
     ) -> Tensor:
         """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1], in the latent's own dtype.
 
         Give a float32 latent to a bfloat16 model: the division by a small t would magnify the latent's rounding.
         """
-        predicted = self.clean(latent.to(self.into.weight.dtype), t, prompt, seconds, crop, layout).to(latent.dtype)
+        predicted = self.clean(latent.to(self.into.weight.dtype), t, prompt, seconds, crop, lead).to(latent.dtype)
         return (latent - predicted) / t.clamp(min=self.smallest_t).view(-1, 1, 1, 1, 1).to(latent.dtype)
 
 

@@ -20,10 +20,12 @@ from rushes.data.banks import bank as banks
 from rushes.data.banks.world_rows import NUM_CAPTIONS, LatentRows
 from rushes.diffusion import flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
-from rushes.models.autoencoder import LATENT_FPS, Autoencoder, to_bytes
-from rushes.models.transformer import Crop, Transformer, TransformerConfig
+from rushes.models import _draft
+from rushes.models.autoencoder import LATENT_FPS, Autoencoder, PatchTransform, to_bytes
+from rushes.models.transformer import Crop, Lead, Transformer, TransformerConfig
 from rushes.nn import weights
 from rushes.train import ceiling
+from rushes.train.cut import looks_of
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
@@ -61,7 +63,7 @@ class Bucket:
 class FilmConfig:
     """`subject_weight` is how much more than the background a cell covered by the subject counts in the loss.
 
-    `no_prompt` and `no_layout` are the shares of films whose prompt, or layout, is left out.
+    `no_prompt`, `no_layout` and `no_draft` are the shares of films whose prompt, layout or draft is left out.
     """
 
     run: RunConfig
@@ -74,6 +76,7 @@ class FilmConfig:
     subject_weight: float = 4.0
     no_prompt: float = 0.1
     no_layout: float = 0.1
+    no_draft: float = 0.15
     t_mean: float = 0.3
     t_deviation: float = 1.2
     shift: float = 2.0
@@ -86,8 +89,8 @@ class FilmConfig:
 class Lesson(NamedTuple):
     """A batch as a model is taught it: latents and noise `[b c t h w]`, times `[b]`, cells' weights `[b 1 t h w]`.
 
-    Then word ids `[b m]`, (start, duration) in seconds `[b]` each, layouts `[b 2t 17]`, and the windows that the films
-    were cut to, if any.
+    Then word ids `[b m]`, (start, duration) in seconds `[b]` each, what leads the films, and the windows that they were
+    cut to, if any.
     """
 
     clean: Tensor
@@ -96,7 +99,7 @@ class Lesson(NamedTuple):
     weight: Tensor
     ids: Tensor
     seconds: tuple[Tensor, Tensor]
-    layout: Tensor
+    lead: Lead
     crop: Crop | None
 
 
@@ -110,7 +113,7 @@ class FilmObjective:
         text = replace(config.model.text, words=tuple(sorted(words())))
         self.model: nn.Module = Transformer(replace(config.model, text=text))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="transformer", missing=("control.",))
+            weights.load(self.model, Path(config.run.init), family="transformer", missing=("control.", "tracing."))
             self.model.train().requires_grad_(True)
         self.share = Share()
         self.films: list[_Films] = []
@@ -145,7 +148,7 @@ class FilmObjective:
 
         bank = banks.build(Path(c.banks) / name, num, make, workers=c.workers, watch=watch)
         assert isinstance(self.model, Transformer)
-        return _Films(bank, self.model)
+        return _Films(bank, self.model, Autoencoder.from_pretrained(Path(c.autoencoder)).transform)
 
     def _bucket(self, step: int) -> int:
         shares = np.array([bucket.share for bucket in self.config.buckets])
@@ -176,14 +179,16 @@ class FilmObjective:
         noise = torch.randn(clean.shape, generator=random, device=clean.device)
         t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
         weight = 1 + (c.subject_weight - 1) * mask
-        return Lesson(clean, noise, t, weight / weight.mean(), ids, seconds, layout, crop)
+        shown = rng.random(len(indices)) >= c.no_draft
+        lead = Lead(layout, films.draft(indices, layout, shown, crop, size) if c.model.draft else None)
+        return Lesson(clean, noise, t, weight / weight.mean(), ids, seconds, lead, crop)
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:
         """Return the mean loss of a batch: how far the model's velocity is from that which leads to the clean film."""
         prompt = model.read(lesson.ids)  # type: ignore[operator]
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return model(x, t, prompt, lesson.seconds, lesson.crop, lesson.layout)
+            return model(x, t, prompt, lesson.seconds, lesson.crop, lesson.lead)
 
         return denoising(velocity, lesson.clean, lesson.noise, lesson.t, lesson.weight)
 
@@ -203,7 +208,9 @@ class FilmObjective:
         c = self.config.model.channels
         shape = (NUM_PREVIEWS, c, bucket.seconds * 2, bucket.rows, bucket.columns)
         seconds = (torch.zeros(2 * NUM_PREVIEWS), torch.full((2 * NUM_PREVIEWS,), float(bucket.seconds)))
-        led = films.layouts[:NUM_PREVIEWS].cpu().repeat(2, 1, 1)
+        some, layout = np.arange(2 * NUM_PREVIEWS) % NUM_PREVIEWS, films.layouts[:NUM_PREVIEWS].repeat(2, 1, 1)
+        draft = films.draft(some, layout, some >= 0, None, (0, 0)).cpu() if self.config.model.draft else None
+        led = Lead(layout.cpu(), draft)
 
         guidance = Guidance(scale=PREVIEW_SCALE, folded=self.folded)
 
@@ -270,14 +277,18 @@ def cut(x: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 class _Films:
     """A bank's films, ready to batch: an accelerator holds them all, the CPU reads latents where they lie on disk."""
 
-    def __init__(self, bank: banks.Bank, model: Transformer) -> None:
-        self.bank = bank
+    def __init__(self, bank: banks.Bank, model: Transformer, transform: PatchTransform) -> None:
+        self.bank, self.transform = bank, transform
         self.place = ceiling.device()
         values = bank.values[: len(bank)]
         captions = [[model.vocabulary.encode(text) for text in row["captions"]] for row in values]
         self.ids = torch.tensor(captions, device=self.place)
         self.seconds = [torch.tensor([row[k] for row in values], device=self.place) for k in ("start_s", "duration_s")]
         self.layouts = torch.from_numpy(np.stack([_layout(row, bank) for row in values])).to(self.place)
+        self.looks = self.cutouts = torch.zeros(0)
+        if model.tracing:
+            subjects = [[(one["kind"], one["colour"]) for one in row["scene"]["subjects"]] for row in values]
+            self.looks, self.cutouts = looks_of(subjects)
         self.held = {}
         if self.place.type != "cpu":
             self.held = {name: torch.from_numpy(bank.whole(name)).to(self.place) for name in ("latent", "mask")}
@@ -302,6 +313,19 @@ class _Films:
         ids = self.ids[rows, torch.from_numpy(picks).to(self.place)] * torch.from_numpy(keep).to(self.place)[:, None]
         layout = self.layouts[rows] * torch.from_numpy(led).to(self.place)[:, None, None]
         return clean, mask, ids, (self.seconds[0][rows], self.seconds[1][rows]), layout
+
+    def draft(
+        self, indices: np.ndarray, layout: Tensor, shown: np.ndarray, crop: Crop | None, size: tuple[int, int]
+    ) -> Tensor:
+        """Return drafts along layouts, `[b 2c t h w]`, of windows of `size` cells; zeros where `shown [b]` is false."""
+        _, _, rows, columns = self.bank.columns[0]["latent"].shape[1:]
+        transform, cell = self.transform.to(layout.device), self.transform.config.cell
+        looks = self.looks[torch.from_numpy(indices)] * torch.from_numpy(shown)[:, None]
+        cutouts = self.cutouts[looks].to(layout.device).float() / 255
+        start = torch.zeros(len(indices), device=layout.device)
+        corner, size = ((crop.top, crop.left), size) if crop else ((start, start), (rows, columns))
+        places = _draft.pixels(rows, columns, cell, corner, size)
+        return _draft.draft(layout, cutouts, places, transform)
 
 
 def _layout(row: dict[str, Any], bank: banks.Bank) -> np.ndarray:

@@ -57,10 +57,10 @@ class FoldObjective(FilmObjective):
         x = flow.noised(lesson.clean, lesson.noise, t)
         with torch.no_grad():
             read = teacher.read(torch.cat((lesson.ids, torch.full_like(lesson.ids, NULL))))
-            prompted, plain = (teacher(x, t, half, lesson.seconds, lesson.crop, lesson.layout) for half in halves(read))
+            prompted, plain = (teacher(x, t, half, lesson.seconds, lesson.crop, lesson.lead) for half in halves(read))
             has_prompt = (lesson.ids != NULL).any(1).view(-1, 1, 1, 1, 1)
             wanted = torch.where(has_prompt, self.guidance.mix(prompted, plain), plain)
-        made = model(x, t, model.read(lesson.ids), lesson.seconds, lesson.crop, lesson.layout)  # type: ignore[operator]
+        made = model(x, t, model.read(lesson.ids), lesson.seconds, lesson.crop, lesson.lead)  # type: ignore[operator]
         error = ((made - wanted).float().square() * lesson.weight).mean((1, 2, 3, 4))
         return (error * t.square() / (lesson.t.square() + 0.09)).mean()
 

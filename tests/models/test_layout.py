@@ -1,19 +1,14 @@
 """Tests of the layout model: what it plans is legal, repeatable, and goes on from what is known."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from rushes import layouts, tiers
-from rushes.errors import InputError
-from rushes.models.layout import LayoutModel, planned, settled, tiny
+from rushes import layouts
+from rushes.models.layout import LayoutModel, settled, tiny
 from rushes.nn import weights
-from rushes.types import Condition, GenerationRequest, VideoShape
-
-PATH = Condition(kind="path", points=((0.1, 0.5), (0.9, 0.5)))
 
 
 @pytest.fixture
@@ -22,44 +17,6 @@ def model() -> LayoutModel:
     made = LayoutModel(tiny()).eval().requires_grad_(False)
     torch.nn.init.normal_(made.out.weight, std=0.3)
     return made
-
-
-def ask(seconds: int = 3, **changes: object) -> GenerationRequest:
-    shape = VideoShape(frames=8 * seconds, height=432, width=768)
-    values = {"prompt": "red cat left", "shape": shape, "fps": 8, "num_steps": 2, "guidance_scale": 3.0}
-    return GenerationRequest(**values | changes)
-
-
-def test_a_plan_has_four_rows_a_second_and_follows_its_seed(model: LayoutModel) -> None:
-    plans = [planned(model, ask(seed=seed), tiers.plan(ask()))[0] for seed in (1, 1, 2)]
-    assert plans[0].shape == (12, layouts.COLUMNS)
-    assert torch.equal(plans[0], plans[1]) and not torch.equal(plans[0], plans[2])
-
-
-def test_a_long_film_s_windows_agree_where_they_overlap(model: LayoutModel) -> None:
-    request = ask(25)
-    windows = planned(model, request, tiers.plan(request))
-    assert [len(rows) for rows in windows] == [40, 40, 36]
-    for before, after in pairwise(windows):
-        assert torch.equal(before[-8:], after[:8])
-
-
-def test_a_path_leads_the_first_subject(model: LayoutModel) -> None:
-    request = ask(conditions=(PATH,))
-    (rows,) = planned(model, request, tiers.plan(request))
-    x = rows[:, layouts.columns(0)][:, layouts.X]
-    assert (x.diff() > 0).all() and x[0] == pytest.approx(-(1 - 2 * (0.1 + 0.8 / 24)) * 8 / 9, abs=1e-4)
-
-
-def test_where_a_picture_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
-    request = ask(conditions=(Condition(kind="loop"),))
-    assert not planned(model, request, tiers.plan(request))[0].any()
-    assert not planned(None, ask(), tiers.plan(ask()))[0].any()
-
-
-def test_weights_without_a_plan_refuse_a_path() -> None:
-    with pytest.raises(InputError, match="can't lead a subject"):
-        planned(None, ask(conditions=(PATH,)), tiers.plan(ask()))
 
 
 def test_what_can_only_be_one_of_two_things_is_decided() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rushes import layouts
 from rushes.errors import InputError, WeightsError
-from rushes.models.transformer import Block, Crop, Transformer, TransformerConfig, tiny
+from rushes.models.transformer import Block, Crop, Lead, Transformer, TransformerConfig, tiny
 from rushes.nn import weights
 from rushes.nn.rope import rotation
 
@@ -234,11 +234,24 @@ def test_it_can_be_told_where_its_subjects_are_and_a_crop_is_told_the_same() -> 
     latent, told = films(1, rows=6, columns=8), torch.zeros(1, 8, layouts.COLUMNS)
     prompt, t = film.read(ids(1)), torch.full((1,), 0.5)
     plain = film(latent, t, prompt, seconds(1))
-    assert torch.equal(film(latent, t, prompt, seconds(1), None, told), plain)  # rows of zeros say nothing
+    assert torch.equal(film(latent, t, prompt, seconds(1), None, Lead(told)), plain)  # rows of zeros say nothing
     told[:, :, layouts.columns(0)] = torch.tensor([0.1, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
-    assert not torch.allclose(film(latent, t, prompt, seconds(1), None, told), plain, atol=1e-3)
+    assert not torch.allclose(film(latent, t, prompt, seconds(1), None, Lead(told)), plain, atol=1e-3)
     crop = Crop(top=torch.tensor([2]), left=torch.tensor([1]), rows=6, columns=8)
     whole = film.coordinates((2, 6, 8), torch.zeros(1))[2].view(1, 2, 6, 8, 2)
     assert torch.allclose(
         film.coordinates((2, 3, 4), torch.zeros(1), crop)[2].view(1, 2, 3, 4, 2), whole[:, :, 2:5, 1:5]
     )
+
+
+def test_it_can_be_shown_a_draft() -> None:
+    torch.manual_seed(0)
+    film = Transformer(replace(tiny(), layout=True, draft=True)).eval().requires_grad_(False)
+    latent, prompt, t = films(1, rows=6, columns=8), film.read(ids(1)), torch.full((1,), 0.5)
+    rows, draft = torch.zeros(1, 8, layouts.COLUMNS), torch.zeros(1, 8, 4, 6, 8)
+    plain = film(latent, t, prompt, seconds(1))
+    assert torch.equal(film(latent, t, prompt, seconds(1), None, Lead(rows, draft)), plain)  # zeros show nothing
+    draft.normal_()
+    shown = film.clean(latent, t, prompt, seconds(1), None, Lead(rows, draft))
+    wanted = film.clean(latent, t, prompt, seconds(1)) + draft[:, :4]
+    torch.testing.assert_close(shown, wanted)  # a fresh model takes the draft's colours as they are

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rushes import layouts
 from rushes.data.banks.bank import order
-from rushes.models.transformer import Crop, Prompt, Transformer
+from rushes.models.transformer import Crop, Lead, Prompt, Transformer
 from rushes.train.film import FilmConfig, FilmObjective, around, cut
 from rushes.world.layout import layout
 from rushes.world.scene import from_dict
@@ -57,7 +57,7 @@ class Knowing(torch.nn.Module):
         return self.film.read(ids)
 
     def forward(
-        self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: object, crop: Crop | None, layout: torch.Tensor
+        self, x: torch.Tensor, t: torch.Tensor, prompt: Prompt, seconds: object, crop: Crop | None, lead: Lead
     ) -> torch.Tensor:
         clean = torch.from_numpy(self.films.bank.take("latent", self.indices)).float()
         return (x - clean) / t.view(-1, 1, 1, 1, 1) * self.scale
@@ -179,9 +179,31 @@ def test_layouts_are_those_of_their_scenes_and_some_are_left_out(objective: Film
         from_dict(films.bank.values[3]["scene"]), layouts.times(bucket.seconds, films.bank.values[3]["start_s"])
     )
     assert np.allclose(films.layouts[3].numpy(), wanted, atol=1e-5)
-    lessons = [objective._noised(films, np.arange(8), step, (0, 0)).layout for step in range(40)]
+    lessons = [objective._noised(films, np.arange(8), step, (0, 0)).lead.layout for step in range(40)]
     empty = [not bool(row.any()) for lesson in lessons for row in lesson]
     assert 0.05 < sum(empty) / len(empty) < 0.17
+
+
+def test_drafts_are_those_of_their_scenes_and_some_are_left_out(toy_config: FilmConfig, tmp_path: Path) -> None:
+    objective = FilmObjective(replace(toy_config, model=replace(toy_config.model, layout=True, draft=True)))
+    objective.prepare(tmp_path, lambda line: None)
+    films, size = objective.films[0], (5, 6)
+    rows = np.arange(64)
+    whole = objective._noised(films, rows, 4, (0, 0))
+    assert whole.lead.draft is not None and whole.lead.draft.shape[1] == 2 * whole.clean.shape[1]
+    empty = [not bool(draft.any()) for draft in whole.lead.draft]
+    assert 0.1 < sum(empty) / len(empty) < 0.4  # of those that are told no layout none is drawn
+    nearer = [
+        float((clean - draft[: len(clean)])[:, mask].square().mean() / clean[:, mask].square().mean())
+        for clean, draft, mask in zip(
+            whole.clean, whole.lead.draft, films.batch(rows, rows % 4, rows >= 0, rows >= 0)[1][:, 0] > 0.9, strict=True
+        )
+        if draft.any() and mask.any()
+    ]  # where the subject covers a cell, its draft is most of what there is to see
+    assert np.median(nearer) < 0.9
+    crop = objective._noised(films, rows, 4, size)
+    assert crop.lead.draft is not None and crop.lead.draft.shape[3:] == size
+    assert objective.loss(objective.model, 3)[0].isfinite()
 
 
 def test_a_bucket_may_have_other_numbers_of_subjects(toy_config: FilmConfig, tmp_path: Path) -> None:

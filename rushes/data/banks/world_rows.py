@@ -104,6 +104,22 @@ class PlanRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookRows:
+    """A scene's captions and what its subjects look like, (kind, colour) each; nothing is drawn."""
+
+    split: str = "train"
+    seed: int = 6
+    filters: SceneFilters = field(default_factory=SceneFilters)
+
+    def __call__(self, index: int) -> Row:
+        rng = np.random.default_rng((self.seed, index))
+        scene = sample(rng, split=self.split, filters=self.filters)
+        captions = [prompt(scene)] + [caption(scene, rng).text for _ in range(NUM_CAPTIONS - 1)]
+        looks = [(subject.kind, subject.colour) for subject in scene.subjects]
+        return {}, {"captions": captions, "looks": looks}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaintRows:
     """Crops to paint: three half-seconds of view `[12 H W 3]` and some frames of the middle one at 5x, both uint8.
 

@@ -1,0 +1,114 @@
+"""Tests of what leads a film: its plan is repeatable, goes on from what is known, and is drawn with its cut-outs."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from rushes import layouts, tiers
+from rushes.errors import InputError
+from rushes.models import cutout, layout
+from rushes.models._lead import Leader, planned, told
+from rushes.models.autoencoder import AutoencoderConfig, PatchTransform
+from rushes.models.cutout import CutoutModel
+from rushes.models.layout import LayoutModel
+from rushes.models.transformer import Lead
+from rushes.types import Condition, GenerationRequest, VideoShape
+
+PATH = Condition(kind="path", points=((0.1, 0.5), (0.9, 0.5)))
+SUBJECT = Condition(kind="subject", uri="fox.png")
+SQUARE = np.ones((4, layouts.CUTOUT_PX, layouts.CUTOUT_PX), np.float32)
+
+
+@pytest.fixture
+def model() -> LayoutModel:
+    torch.manual_seed(0)
+    made = LayoutModel(layout.tiny()).eval().requires_grad_(False)
+    torch.nn.init.normal_(made.out.weight, std=0.3)
+    return made
+
+
+@pytest.fixture
+def leader(model: LayoutModel) -> Leader:
+    made = CutoutModel(cutout.tiny()).eval().requires_grad_(False)
+    torch.nn.init.normal_(made.out.weight, std=0.3)
+    made.mean.fill_(0.4)
+    transform = PatchTransform(AutoencoderConfig(channels=6, cell=4))
+    transform.basis.normal_(std=0.1)
+    return Leader(planner=model, cutter=made, transform=transform)
+
+
+def ask(seconds: int = 3, **changes: object) -> GenerationRequest:
+    shape = VideoShape(frames=8 * seconds, height=432, width=768)
+    values = {"prompt": "red cat left", "shape": shape, "fps": 8, "num_steps": 2, "guidance_scale": 3.0}
+    return GenerationRequest(**values | changes)
+
+
+def test_a_plan_has_four_rows_a_second_and_follows_its_seed(model: LayoutModel) -> None:
+    plans = [planned(model, ask(seed=seed), tiers.plan(ask()))[0] for seed in (1, 1, 2)]
+    assert plans[0].shape == (12, layouts.COLUMNS)
+    assert torch.equal(plans[0], plans[1]) and not torch.equal(plans[0], plans[2])
+
+
+def test_a_long_film_s_windows_agree_where_they_overlap(model: LayoutModel) -> None:
+    request = ask(25)
+    windows = planned(model, request, tiers.plan(request))
+    assert [len(rows) for rows in windows] == [40, 40, 36]
+    for before, after in pairwise(windows):
+        assert torch.equal(before[-8:], after[:8])
+
+
+def test_a_path_leads_the_first_subject(model: LayoutModel) -> None:
+    request = ask(conditions=(PATH,))
+    (rows,) = planned(model, request, tiers.plan(request))
+    x = rows[:, layouts.columns(0)][:, layouts.X]
+    assert (x.diff() > 0).all() and x[0] == pytest.approx(-(1 - 2 * (0.1 + 0.8 / 24)) * 8 / 9, abs=1e-4)
+
+
+def test_where_a_picture_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
+    request = ask(conditions=(Condition(kind="loop"),))
+    assert not planned(model, request, tiers.plan(request))[0].any()
+    assert not planned(None, ask(), tiers.plan(ask()))[0].any()
+
+
+def test_weights_without_a_plan_refuse_a_path() -> None:
+    with pytest.raises(InputError, match="can't lead a subject"):
+        planned(None, ask(conditions=(PATH,)), tiers.plan(ask()))
+
+
+def test_a_film_is_led_by_its_cut_outs(leader: Leader) -> None:
+    request = ask(12, conditions=(PATH,))
+    leads = leader.leads(request, tiers.plan(request))
+    assert [tuple(lead.draft.shape) for lead in leads] == [(1, 12, 20, 9, 16), (1, 12, 8, 9, 16)]
+    again = leader.leads(request, tiers.plan(request))
+    assert all(torch.equal(a.draft, b.draft) for a, b in zip(leads, again, strict=True))
+    other = leader.leads(replace(request, seed=1), tiers.plan(request))
+    assert not torch.equal(leads[0].draft, other[0].draft)
+
+
+def test_a_subject_that_is_shown_takes_the_first_one_s_place(leader: Leader) -> None:
+    request = ask(conditions=(PATH, SUBJECT))
+    shown, own = leader.leads(request, tiers.plan(request), SQUARE), leader.leads(request, tiers.plan(request))
+    assert torch.equal(shown[0].layout, own[0].layout) and not torch.equal(shown[0].draft, own[0].draft)
+    with pytest.raises(InputError, match="can't be shown a subject"):
+        Leader(planner=leader.planner).leads(request, tiers.plan(request), SQUARE)
+
+
+def test_what_is_not_planned_is_not_drawn(leader: Leader) -> None:
+    request = ask(conditions=(Condition(kind="loop"),))
+    (lead,) = leader.leads(request, tiers.plan(request))
+    assert lead.draft is None and not lead.layout.any()
+    (lead,) = Leader(planner=leader.planner).leads(ask(), tiers.plan(ask()))
+    assert lead.draft is None and lead.layout.any()
+
+
+@pytest.mark.parametrize("num", [1, 2])
+def test_only_the_prompted_velocity_hears_of_it(num: int) -> None:
+    lead = Lead(torch.ones(12, layouts.COLUMNS), torch.ones(1, 4, 6, 9, 16))
+    said = told(lead, [True, False], torch.device("cpu"), num)
+    assert [len(each.layout) for each in said] == [num] * (2 // num)
+    layout, draft = (torch.cat([each[part] for each in said]) for part in (0, 1))
+    assert layout[0].all() and not layout[1].any() and draft[0].all() and not draft[1].any()
+    assert all(each.draft is None for each in told(Lead(lead.layout), [True], torch.device("cpu"), 1))
