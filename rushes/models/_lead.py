@@ -24,6 +24,7 @@ from rushes.models.transformer import Lead, TransformerConfig
 from rushes.tiers import Plan
 from rushes.types import GenerationRequest
 
+UNHEARD = 0.5
 CUTOUTS_APART = 500_009  # between the seed of a film's layout and that of its cut-outs
 
 
@@ -110,13 +111,15 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
 
 
 def told(lead: Lead, hears: Sequence[bool], device: torch.device, num: int) -> list[Lead]:
-    """Return what several velocities are told of what leads the film, `num` of them at a time: all of it or nothing.
+    """Return what several velocities are told of what leads the film, `num` of them at a time.
 
-    Only the prompted one should hear of it, so that guidance leads where the lead does as well.
+    Only the prompted one should hear of the layout, so that guidance leads where it does as well. The others are shown
+    the draft at UNHEARD of its strength: a subject that they do not see at all comes out of guidance too gaudy.
     """
     heard = torch.tensor(hears, device=device).float()
     layout = (lead.layout.to(device) * heard.view(-1, 1, 1)).split(num)
     if lead.draft is None:
         return [Lead(each) for each in layout]
-    drafts = (lead.draft.to(device) * heard.view(-1, 1, 1, 1, 1)).split(num)
+    shown = heard + UNHEARD * (1 - heard)
+    drafts = (lead.draft.to(device) * shown.view(-1, 1, 1, 1, 1)).split(num)
     return [Lead(*each) for each in zip(layout, drafts, strict=True)]

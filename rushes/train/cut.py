@@ -37,14 +37,20 @@ Lesson = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # pictures, which subjec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutConfig:
-    """`num` scenes' prompts and subjects; a step has `batch` of them."""
+    """`num` scenes' prompts and subjects; a step has `batch` of them.
+
+    `t_mean`, `t_deviation` are those of the logit-normal that times are drawn from: most are noisy, where a picture's
+    words and not its pixels say what it shows.
+    """
 
     run: RunConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     model: CutoutConfig = field(default_factory=CutoutConfig)
     filters: SceneFilters = field(default_factory=SceneFilters)
     num: int = 32768
-    batch: int = 96
+    batch: int = 64
+    t_mean: float = 1.2
+    t_deviation: float = 1.2
     banks: str = "runs/banks"
     workers: int = 2
 
@@ -100,15 +106,16 @@ class CutObjective:
 
     def _noised(self, films: _Looks, indices: np.ndarray, step: int) -> Lesson:
         """Return a step's pictures with the subject, caption, noise and time that the step draws for each."""
-        rng = np.random.default_rng((self.config.run.seed, step, 10))
+        c = self.config
+        rng = np.random.default_rng((c.run.seed, step, 10))
         place = films.pictures.device
         rows = torch.from_numpy(indices).to(place)
         second = torch.from_numpy(rng.random(len(indices)) < 0.5).to(place) & (films.looks[rows, 1] > 0)
         picks = torch.from_numpy(rng.integers(0, NUM_CAPTIONS, len(indices))).to(place)
         pictures = films.pictures[films.looks[rows, second.long()]].float() / 255
-        random = generator(self.config.run.seed, step, device=place)
+        random = generator(c.run.seed, step, device=place)
         noise = torch.randn(pictures.shape, generator=random, device=place)
-        t = flow.draw_t(len(rows), random, mean=0.0, deviation=1.2, shift=1.5).clamp(min=SMALLEST_T)
+        t = flow.draw_t(len(rows), random, mean=c.t_mean, deviation=c.t_deviation, shift=1.0).clamp(min=SMALLEST_T)
         return pictures, second.long(), films.ids[rows, picks], noise, t
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:

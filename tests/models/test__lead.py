@@ -105,10 +105,11 @@ def test_what_is_not_planned_is_not_drawn(leader: Leader) -> None:
 
 
 @pytest.mark.parametrize("num", [1, 2])
-def test_only_the_prompted_velocity_hears_of_it(num: int) -> None:
+def test_the_prompted_velocity_hears_of_it_all(num: int) -> None:
     lead = Lead(torch.ones(12, layouts.COLUMNS), torch.ones(1, 4, 6, 9, 16))
     said = told(lead, [True, False], torch.device("cpu"), num)
     assert [len(each.layout) for each in said] == [num] * (2 // num)
     layout, draft = (torch.cat([each[part] for each in said]) for part in (0, 1))
-    assert layout[0].all() and not layout[1].any() and draft[0].all() and not draft[1].any()
+    assert layout[0].all() and not layout[1].any()
+    assert (draft[0] == 1).all() and (draft[1] == 0.5).all()  # of a subject, the others see half
     assert all(each.draft is None for each in told(Lead(lead.layout), [True], torch.device("cpu"), 1))

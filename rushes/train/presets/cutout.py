@@ -7,9 +7,9 @@ from rushes.world.scene import SceneFilters
 
 
 def cutout() -> CutConfig:
-    """About forty minutes on one core."""
+    """About half an hour on one core."""
     return CutConfig(
-        run=RunConfig(steps=2000, checkpoint_every=200, preview_every=500),
+        run=RunConfig(steps=1800, checkpoint_every=200, preview_every=500),
         optimizer=OptimizerConfig(lr=1e-3, muon_lr=0.02, ema=0.998),
         filters=SceneFilters(num_subjects_weights=(0.6, 0.4)),
     )
