@@ -164,7 +164,9 @@ def main() -> None:
         folder = Path(name)
         (folder / "in").mkdir()
         write_reel(folder / "reel.mp4", 48)
-        each = -(-arguments.clips * 21 // (40 * arguments.sources))  # two clips of a shot, but a few cuts are missed
+        each = -(
+            -arguments.clips * 23 // (40 * arguments.sources)
+        )  # two clips of a shot, but a tenth of the cuts are missed
         for index in range(arguments.sources):
             write_source(folder / "in" / f"{index}.mp4", folder / "reel.mp4", each, index)
         begun = time.monotonic()

@@ -16,7 +16,7 @@ from rushes.data.shots import ShotConfig
 from rushes.errors import InputError
 
 FORMAT = 1  # of the dataset on disk
-ANALYSIS_VERSION = 1  # raised when the same film would give other signals
+ANALYSIS_VERSION = 2  # raised when the same film would give other signals
 CUT_VERSION = 2  # raised when the same signals would give other clips
 
 

@@ -21,15 +21,11 @@ import urllib3
 from PIL import Image
 
 from rushes import config as configs
-from rushes.data.captioning.looking import unpack
+from rushes.data.captioning import local_teacher
 from rushes.data.decode.analysis import View
 from rushes.errors import InputError, RushesError
 
-try:
-    import transformers
-except ModuleNotFoundError:  # an extra of its own; the endpoint needs none of it
-    transformers = None
-
+LOCAL = "transformers"  # the place of a model in this process
 KEY = "RUSHES_TEACHER_KEY"  # the environment variable that holds an endpoint's key
 PROMPT_VERSION = 1
 PROMPT = """These are frames of one video clip, in order. Describe only what can be seen. Answer with one JSON object:
@@ -82,8 +78,13 @@ class Teacher:
 
     @property
     def shapes_answers(self) -> list[Any]:
-        """Return what an answer depends on: not how long it was waited for."""
-        return [PROMPT_VERSION, self.place, self.model, self.config.frames, self.config.tokens]
+        """Return what an answer depends on: not how long it was waited for, nor where weights lie.
+
+        Raises:
+            RushesError: the weights of a model in this process are not here, or not whole.
+        """
+        who = local_teacher.fingerprint(self.model) if self.place == LOCAL else self.model
+        return [PROMPT_VERSION, self.place, who, self.config.frames, self.config.tokens]
 
 
 def parse(argument: str) -> Teacher:
@@ -94,7 +95,7 @@ def parse(argument: str) -> Teacher:
     """
     place, *rest = argument.split() or [""]
     named = [word for word in rest if "=" not in word]
-    if not (place == "transformers" or re.match(r"https?://[^/]", place)):
+    if not (place == LOCAL or re.match(r"https?://[^/]", place)):
         raise InputError(f"teacher {place!r} is no place to ask; legal: http://HOST/v1 MODEL, or transformers MODEL")
     if len(named) != 1:
         raise InputError(f"teacher {argument!r} names {len(named)} models; legal: {place} MODEL [key=value]...")
@@ -106,9 +107,12 @@ def open_teacher(teacher: Teacher) -> Ask:
     """Return the function that shows JPEG pictures to the teacher and returns its words.
 
     Raises:
-        InputError: `transformers` is not installed, or does not know the model.
+        RushesError: `transformers` is not installed, or there is no such model for it.
     """
-    return _local(teacher) if teacher.place == "transformers" else _endpoint(teacher)
+    if teacher.place != LOCAL:
+        return _endpoint(teacher)
+    c = teacher.config
+    return local_teacher.open_model(teacher.model, PROMPT, tokens=c.tokens, timeout_s=c.timeout_s)
 
 
 def pictures_of(view: View, num: int) -> list[bytes]:
@@ -229,30 +233,6 @@ def _reason(error: urllib3.exceptions.HTTPError) -> str:
     if isinstance(cause, urllib3.exceptions.TimeoutError):
         return "it timed out"
     return str(cause).partition(": ")[2] or str(cause)
-
-
-def _local(teacher: Teacher) -> Ask:
-    if transformers is None:
-        raise InputError("this teacher needs transformers, which is not installed: pip install transformers")
-    try:
-        processor = transformers.AutoProcessor.from_pretrained(teacher.model)
-        model = transformers.AutoModelForImageTextToText.from_pretrained(teacher.model).eval()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"transformers knows no vision-language model {teacher.model!r} ({_excerpt(str(error))})"
-        ) from None
-
-    def ask(jpegs: Sequence[bytes]) -> str:
-        pictures = [Image.fromarray(unpack(jpeg)) for jpeg in jpegs]
-        content: list[dict[str, Any]] = [{"type": "image", "image": picture} for picture in pictures]
-        chat = [{"role": "user", "content": [*content, {"type": "text", "text": PROMPT}]}]
-        told = processor.apply_chat_template(
-            chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-        )
-        said = model.generate(**told, max_new_tokens=teacher.config.tokens, do_sample=False)
-        return str(processor.decode(said[0, told["input_ids"].shape[1] :], skip_special_tokens=True))
-
-    return ask
 
 
 def to_jpeg(picture: np.ndarray) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+import av
 import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -19,6 +20,7 @@ from rushes.media.probe import Probe
 from rushes.types import Clip, Span
 
 WATCH_EVERY = 64
+HELD_BYTES = 4 << 20  # of decoded frames that wait: more would leave the cache before they are looked at
 
 Watch = Callable[[int, float], None]
 
@@ -38,7 +40,7 @@ class AnalysisConfig:
     motion_per_s: float = 6.0
     sharpness_per_s: float = 1.0
     skip_loop_filter: Literal["none", "noref", "bidir", "nokey", "all"] = "bidir"
-    skip_from_px: int = 480
+    skip_from_px: int = 240
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -108,8 +110,8 @@ def view(clip: Clip, analysis: Analysis) -> View:
 def analyse(path: Path, *, config: AnalysisConfig | None = None, watch: Watch | None = None) -> Analysis:
     """Decode the film at `path` once and return its signals and pictures; `watch(frames, seconds of film)` may look on.
 
-    No frame is kept: memory is the decoder's, plus about 650 bytes a frame and the JPEGs. A file that is damaged or
-    cut short is measured as far as it can be decoded.
+    No frame is kept: memory is the decoder's and HELD_BYTES, plus about 650 bytes a frame and the JPEGs. A file that is
+    damaged or cut short is measured as far as it can be decoded.
 
     Raises:
         InputError: missing, empty, no film, no stream of pictures, or not one frame that can be decoded.
@@ -119,14 +121,13 @@ def analyse(path: Path, *, config: AnalysisConfig | None = None, watch: Watch | 
     reading = frames.Reading(path=path)
     measured, taken, first_size, pix_fmt, rotation = None, _Taken(config), (0, 0), "", 0
     reformatter = VideoReformatter()
-    for index, frame in enumerate(
-        frames.read(
-            reading,
-            skip_loop_filter=config.skip_loop_filter,
-            skip_from_px=config.skip_from_px,
-            threads=config.threads,
-        )
-    ):
+    decoded = frames.read(
+        reading,
+        skip_loop_filter=config.skip_loop_filter,
+        skip_from_px=config.skip_from_px,
+        threads=config.threads,
+    )
+    for index, frame in enumerate(_together(decoded)):
         found = signals.planes(frame, reformatter)
         if measured is None:
             measured = signals.Signals(
@@ -159,6 +160,23 @@ def analyse(path: Path, *, config: AnalysisConfig | None = None, watch: Watch | 
     )
 
 
+def _together(decoded: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Yield the frames, several decoded before the first of them is looked at.
+
+    The decoder and our code drive each other out of the processor's caches; taking turns less often costs both less.
+    """
+    waiting: list[av.VideoFrame] = []
+    held_bytes = 0
+    for frame in decoded:
+        waiting.append(frame)
+        held_bytes += 2 * frame.width * frame.height
+        if len(waiting) == signals.MEASURE_TOGETHER or held_bytes >= HELD_BYTES:
+            yield from waiting
+            waiting.clear()
+            held_bytes = 0
+    yield from waiting
+
+
 class _Taken:
     """The pictures taken so far, by the index of their frame: their times are known when all are."""
 
@@ -170,7 +188,7 @@ class _Taken:
 
     def look(self, index: int, reading: frames.Reading, found: signals.Planes) -> float:
         """Take a picture of the frame if one is due; return its time as far as it can be trusted by now."""
-        raw_s = reading.raw_s[-1]
+        raw_s = reading.raw_s[index]
         now_s = raw_s if raw_s > self._last_s else max(self._last_s, 0.0) + reading.gap_s
         self._last_s = now_s
         # Half a frame early: the nearest frame is taken, and a clock of 1/24 s never drifts against 1/4 s.

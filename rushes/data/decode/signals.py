@@ -1,7 +1,7 @@
 """The numbers that one frame leaves behind: thumbnails, histograms, change, camera, sharpness, bars.
 
 Everything is read from the decoder's own planes. The luma plane is halved again and again (the one reduction that is
-nearly free) down to a work picture of at most 160 px, and only what is sampled looks at more.
+nearly free) down to a work picture of at most 80 px, and only what is sampled looks at more.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-WORK_PX = 160
+WORK_PX = 80
 SHARP_PX = 512
 THUMB, CHROMA_THUMB = (24, 14), (12, 7)  # width, height
 LUMA_BINS, CHROMA_BINS = 32, 16
-CELL_PX = 10
+CELL_PX = 5
+ROWS = 8  # of a large film, about, in one of the work picture
 BAR_LEVEL = 12.0
 BLACK_BINS, BLOWN_BINS = 3, 1  # of the 32: below level 24, from level 248
 EVERY_FRAME = ("luma", "contrast", "detail", "change", "change_peak")
 MOTION = ("motion", "motion_p90", "pan", "tilt", "zoom", "roll", "follow")
 FIT_TOGETHER = 64  # pairs of pictures; a fit of one costs nearly as much
 MEASURE_TOGETHER = 16  # frames; each decoded one drives our code out of the caches
-MIN_FLOW_PX = 16  # DIS needs a few of its 8 px patches
+MIN_FLOW_PX = 16  # DIS needs a few of its 8 px patches in the halved work picture
 
 _DEEP = {f"yuv{kind}p{bits}le": bits for kind in ("420", "422", "444") for bits in (9, 10, 12, 14, 16)}
 _EIGHT = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv411p", "yuv440p", "yuva420p")
@@ -90,7 +91,8 @@ def shrink(plane: np.ndarray, width: int, height: int) -> np.ndarray:
     while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
         plane = halve(plane)
     if plane.shape != (height, width):
-        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+        is_flat = plane.shape[1] >= 3 * width or plane.shape[0] >= 3 * height  # only one side could be halved
+        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA if is_flat else cv2.INTER_LINEAR)
     return plane
 
 
@@ -144,7 +146,6 @@ class Signals:
         self._sharp_every = max(1, round(fps / sharpness_per_s))
         self._recent: deque[np.ndarray] = deque(maxlen=self._lag)
         self._waiting: list[tuple[np.ndarray, list[np.ndarray]]] = []
-        self._quarter: np.ndarray | None = None
         self._every_frame = array("f")
         self._sharp: list[tuple[int, float]] = []
         self._bars: list[tuple[int, np.ndarray]] = []
@@ -159,10 +160,6 @@ class Signals:
             self._sharp.append((self._count, sharpness(found)))
         if self._count % max(1, self._sharp_every // 2) == 0:
             self._bars.append((self._count, bar_px(found)))
-        is_due = self._count % self._motion_every == 0 or self._count == self._lag
-        if self._camera and is_due and len(self._recent) == self._lag:
-            self._camera.add(self._count, self._recent[0], work)
-        self._recent.append(work)
         self._count += 1
         self._waiting.append((work, chroma))
         if len(self._waiting) == MEASURE_TOGETHER:
@@ -171,22 +168,24 @@ class Signals:
     def _measure(self) -> None:
         """Measure the frames that wait, from their work pictures."""
         luma, fine = [], []
-        for work, chroma in self._waiting:
+        for index, (work, chroma) in enumerate(self._waiting, self._count - len(self._waiting)):
             half = halve(work) if min(work.shape) > 1 else work
-            quarter = halve(half) if min(half.shape) > 1 else half
-            mean, deviation = cv2.meanStdDev(half)
-            detail = cv2.norm(cv2.Laplacian(half, cv2.CV_16S), cv2.NORM_L1) / half.size
+            mean, deviation = cv2.meanStdDev(work)
+            detail = cv2.norm(cv2.Laplacian(work, cv2.CV_16S), cv2.NORM_L1) / work.size
             change = peak = float("nan")
-            if self._quarter is not None:
-                difference = cv2.absdiff(self._quarter, quarter)
-                change, peak = cv2.norm(difference, cv2.NORM_L1) / quarter.size, cv2.minMaxLoc(difference)[1]
+            if self._recent:
+                difference = cv2.absdiff(self._recent[-1], half)
+                change, peak = cv2.norm(difference, cv2.NORM_L1) / half.size, cv2.minMaxLoc(difference)[1]
             self._every_frame.extend((mean[0, 0], deviation[0, 0], detail, change, peak))
-            luma.append(cv2.calcHist([half], [0], None, [LUMA_BINS], [0, 256]))
-            self._thumbs += shrink(quarter, *THUMB).tobytes()
+            luma.append(cv2.calcHist([work], [0], None, [LUMA_BINS], [0, 256]))
+            self._thumbs += shrink(half, *THUMB).tobytes()
             for plane in chroma:
                 self._thumbs += shrink(plane, *CHROMA_THUMB).tobytes()
                 fine.append(cv2.calcHist([plane], [0], None, [_FINE_BINS], [0, 256]))
-            self._quarter = quarter
+            is_due = index % self._motion_every == 0 or index == self._lag
+            if self._camera and is_due and len(self._recent) == self._lag:
+                self._camera.add(index, self._recent[0], half)
+            self._recent.append(half)
         count = len(self._waiting)
         colours = np.add.reduceat(np.reshape(fine, (count, 2, _FINE_BINS)), _FIRST_OF_BIN, axis=2)
         counts = np.concatenate([np.reshape(luma, (count, -1)), np.reshape(colours, (count, -1))], 1)
@@ -222,16 +221,16 @@ class Signals:
         return {**whole, "thumb": thumb, "histogram": histogram}
 
     def _reduced(self, found: Planes) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the upright work picture, uint8 in full range, and chroma at a quarter of its sides."""
+        """Return the upright work picture, uint8 in full range, and chroma at half of its sides."""
         width, height = self._size[:: -1 if found.turns % 2 else 1]
-        # A large frame is out of the cache by now: rows that are left out are never fetched, and 8x4 pixels make as
-        # good a mean as 8x8.
-        rows = found.luma[:: max(1, found.luma.shape[0] // (4 * height))]
+        # A large frame is out of the cache by now: rows that are left out are never fetched, and eight of sixteen
+        # make as good a mean.
+        rows = found.luma[:: max(1, found.luma.shape[0] // (ROWS * height))]
         work = cv2.LUT(
             to_eight_bits(shrink(rows, width, height), found.bits),
             _UNCHANGED if found.is_full_range else _STRETCH,
         )
-        size = max(1, width // 4), max(1, height // 4)
+        size = max(1, width // 2), max(1, height // 2)
         # Chroma is smooth: sampling it sparsely costs nothing that the histogram or a 12x7 thumbnail would show.
         chroma = [
             to_eight_bits(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), found.bits)
@@ -244,16 +243,21 @@ class Signals:
 
 
 class Camera:
-    """What the camera did between pairs of work pictures: optical flow, and the similarity that most of it follows."""
+    """What the camera did between pairs of pictures: optical flow, and the similarity that most of it follows.
+
+    Lengths are in px of the work picture, of `size` (width, height); flow is read from halved ones, where the preset
+    of DIS would look first in pictures four times as large.
+    """
 
     def __init__(self, size: tuple[int, int], lag: int) -> None:
         width, height = size
         self._side, self._lag = float(width + height), lag
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._dis.setFinestScale(0)
         self._cells = max(1, width // CELL_PX), max(1, height // CELL_PX)
         columns, rows = self._cells
-        x = (np.arange(columns) + 0.5) * width / columns - width / 2
-        y = (np.arange(rows) + 0.5) * height / rows - height / 2
+        x = (np.arange(columns) + 0.5) * (width // 2 * 2) / columns - width / 2
+        y = (np.arange(rows) + 0.5) * (height // 2 * 2) / rows - height / 2
         x, y = (axis.ravel() for axis in np.meshgrid(x, y))
         one, zero = np.ones_like(x), np.zeros_like(x)
         # u = tx + z x - r y and v = ty + z y + r x: a move, a zoom and a roll around the middle.
@@ -263,8 +267,8 @@ class Camera:
         self._rows: list[np.ndarray] = []
 
     def add(self, index: int, before: np.ndarray, after: np.ndarray) -> None:
-        """Measure the flow from `before` to `after`, frame `index` (uint8 `[h w]`)."""
-        flow = cv2.resize(self._dis.calc(before, after, None), self._cells, interpolation=cv2.INTER_AREA)  # type: ignore[call-overload]
+        """Measure the flow from `before` to `after`, frame `index` (uint8, the work picture halved)."""
+        flow = 2 * cv2.resize(self._dis.calc(before, after, None), self._cells, interpolation=cv2.INTER_AREA)  # type: ignore[call-overload]
         edges = cv2.convertScaleAbs(cv2.Laplacian(before, cv2.CV_16S))
         self._indices.append(index)
         self._waiting.append((flow, cv2.resize(edges, self._cells, interpolation=cv2.INTER_AREA)))
@@ -305,13 +309,13 @@ def agreed(flow: np.ndarray, texture: np.ndarray, design: np.ndarray) -> tuple[n
     for _ in range(5):
         off = flow - solution @ design.T
         residual = np.hypot(off[:, :count], off[:, count:])
-        scale = 0.15 + np.median(residual, 1, keepdims=True)
+        scale = 0.08 + np.median(residual, 1, keepdims=True)
         robust = np.tile(weights / (1 + (residual / scale) ** 2), (1, 2))
         normal = (robust @ products).reshape(-1, 4, 4) + 1e-6 * np.eye(4)
         solution = np.linalg.solve(normal, ((robust * flow) @ design)[..., None])[..., 0]
     fitted = solution @ design.T
     residual = np.hypot(flow[:, :count] - fitted[:, :count], flow[:, count:] - fitted[:, count:])
-    follows = residual < 0.3 + 0.2 * np.hypot(fitted[:, :count], fitted[:, count:])
+    follows = residual < 0.15 + 0.2 * np.hypot(fitted[:, :count], fitted[:, count:])
     return solution, (weights * follows).sum(1) / weights.sum(1)
 
 

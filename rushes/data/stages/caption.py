@@ -58,11 +58,14 @@ def load(argument: str) -> Measure:
 
 def describe(captioner: Captioner, showings: Sequence[Showing], *, least: float = 0.5) -> list[Description]:
     """Return what the captioner says of what it is shown; fields of which it is less than `least` sure stay out."""
+    return captioner.describe(*tensors(showings), least=least, stills=[one.is_still for one in showings])
+
+
+def tensors(showings: Sequence[Showing]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what the captioner reads: frames `[b 10 3 90 160]` in [-1, 1], times_s `[b 10]`, duration_s `[b]`."""
     frames = torch.from_numpy(np.stack([one.frames for one in showings])).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     times = torch.from_numpy(np.stack([one.times_s for one in showings]))
-    durations = torch.tensor([one.duration_s for one in showings])
-    stills = [one.is_still for one in showings]
-    return captioner.describe(frames, times, durations, least=least, stills=stills)
+    return frames, times, torch.tensor([one.duration_s for one in showings])
 
 
 def row(said: Description) -> dict[str, Any]:

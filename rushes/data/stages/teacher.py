@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,11 +34,11 @@ def load(argument: str) -> Measure:
         except RushesError as error:
             return {"failed": str(error)}
 
-    def measure(views: Sequence[View]) -> list[dict[str, Any]]:
+    def measure(views: Sequence[View]) -> Iterator[dict[str, Any]]:
         # A model in this very process answers one at a time.
-        parallel = 1 if teacher.place == "transformers" else teacher.config.parallel
+        parallel = 1 if teacher.place == teachers.LOCAL else teacher.config.parallel
         with ThreadPoolExecutor(parallel) as pool:
-            return list(pool.map(one, views))
+            yield from pool.map(one, views)
 
     return measure
 

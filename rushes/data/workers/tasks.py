@@ -266,15 +266,20 @@ def measure_source(task: MeasureTask, beat: Beat) -> dict[str, pa.Table]:
         for start in range(0, len(views), MEASURED_AT_ONCE):
             beat(0)
             some = views[start : start + MEASURED_AT_ONCE]
-            rows += measured_rows(stage, measure, some, version)
+            rows += measured_rows(stage, measure, some, version, beat)
         tables[name] = rows_to_table(rows, row_schema(stage.columns))
     return tables
 
 
-def measured_rows(stage: Stage, measure: Measure, views: Sequence[Any], version: str) -> list[dict[str, Any]]:
+def measured_rows(
+    stage: Stage, measure: Measure, views: Sequence[Any], version: str, beat: Beat
+) -> list[dict[str, Any]]:
     """Return full rows of what `measure` says about `views`; whatever goes wrong is their outcome."""
     try:
-        said = measure(views)
+        said = []
+        for one in measure(views):
+            said.append(one)
+            beat(0)
         if len(said) != len(views):
             raise RushesError(f"{len(said)} rows for {len(views)} clips")
         rows = [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rushes.data.captioning import teachers
-from rushes.data.captioning.teachers import KEY, Teacher, open_teacher, parse, to_jpeg, understand
+from rushes.data.captioning.teachers import KEY, open_teacher, parse, to_jpeg, understand
 from rushes.errors import InputError, RushesError
 
 GOOD = {
@@ -188,9 +188,3 @@ def test_answers_depend_on_who_is_asked_and_not_on_patience() -> None:
         parse(f"http://a/v1 m {words}").shapes_answers for words in ("", "timeout_s=9 tries=2 parallel=1", "frames=8")
     )
     assert one == patient != other
-
-
-@pytest.mark.skipif(teachers.transformers is not None, reason="transformers is installed")
-def test_a_local_teacher_needs_transformers() -> None:
-    with pytest.raises(InputError, match="not installed"):
-        open_teacher(Teacher(place="transformers", model="m", config=teachers.TeacherConfig()))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from rushes.data.decode import analysis as passes
 from rushes.data.decode.analysis import AnalysisConfig, analyse, view
 from rushes.errors import InputError
 from rushes.types import Clip, Span, VideoShape
@@ -51,6 +52,17 @@ def check(analysis, count):
     kinds = {name: values.dtype for name, values in analysis.signals.items()}
     assert all(kind == (np.uint8 if name in ("thumb", "histogram") else np.float32) for name, kind in kinds.items())
     assert set(analysis.pictures.times_s) <= set(analysis.times_s)
+
+
+def test_how_many_frames_wait_changes_nothing(tmp_path, monkeypatch):
+    film = write(tmp_path / "film.mp4", [np.roll(texture(0), 2 * index, 1) for index in range(40)])
+    together = analyse(film)
+    monkeypatch.setattr(passes, "HELD_BYTES", 0)
+    alone = analyse(film)
+    assert together.pictures.jpegs == alone.pictures.jpegs and len(alone.pictures.jpegs) == 7
+    np.testing.assert_array_equal(together.pictures.times_s, alone.pictures.times_s)
+    for name, values in together.signals.items():
+        np.testing.assert_array_equal(values, alone.signals[name], err_msg=name)
 
 
 def test_a_film_leaves_signals_and_pictures(tmp_path):

@@ -28,13 +28,13 @@ def test_fitting_never_enlarges(size, wanted):
 
 def test_a_similarity_is_found_among_outliers():
     random = np.random.default_rng(0)
-    camera = signals.Camera((160, 90), 1)
+    camera = signals.Camera((80, 45), 1)
     design = camera._design
-    truth = np.stack([random.normal(0, 3, 50), random.normal(0, 3, 50), *random.normal(0, 0.02, (2, 50))], 1)
-    flow = truth @ design.T + random.normal(0, 0.05, (50, len(design)))
+    truth = np.stack([*random.normal(0, 1.5, (2, 50)), *random.normal(0, 0.02, (2, 50))], 1)
+    flow = truth @ design.T + random.normal(0, 0.025, (50, len(design)))
     count = len(design) // 2
     stray = random.random((50, count)) < 0.25
-    flow[:, :count] += stray * random.normal(0, 8, stray.shape)
+    flow[:, :count] += stray * random.normal(0, 4, stray.shape)
     found, follow = signals.agreed(flow, np.full((50, count), 20.0), design)
     np.testing.assert_allclose(found, truth, atol=0.05)
     assert 0.7 < follow.mean() < 0.9
@@ -44,8 +44,8 @@ def test_a_similarity_is_found_among_outliers():
 def test_the_camera_measures_a_slide(px):
     noise = np.random.default_rng(0).integers(0, 256, (720, 1440), dtype=np.uint8)
     wide = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 12), None, 0, 255, cv2.NORM_MINMAX)
-    camera = signals.Camera((160, 90), 1)
-    camera.add(3, signals.shrink(wide[:, 0:1280], 160, 90), signals.shrink(wide[:, px : px + 1280], 160, 90))
+    camera = signals.Camera((80, 45), 1)
+    camera.add(3, *(signals.halve(signals.shrink(wide[:, x : x + 1280], 80, 45)) for x in (0, px)))
     indices, rows = camera.finish()
     row = dict(zip(signals.MOTION, rows[0], strict=True))
     assert indices == [3] and row["pan"] == pytest.approx(px / 2000, rel=0.06 if px > 8 else 0.2, abs=0.00003)

@@ -24,7 +24,7 @@ def test_the_class_is_the_move(measure, moving, kind):
 def test_speeds_are_per_second(measure, moving):
     row = measure("camera", moving(x=2.0, zoom=1.004), fps=30)
     assert row["pan_per_s"] == pytest.approx(2 / 500 * 30, rel=0.1)
-    assert row["zoom_per_s"] == pytest.approx(0.004 * 30, rel=0.25)
+    assert row["zoom_per_s"] == pytest.approx(0.004 * 30, rel=0.3)
 
 
 def test_something_that_moves_before_a_standing_camera_is_no_pan(measure, moving):
