@@ -72,10 +72,14 @@ class Films:
         if request.model == MODEL:
             yield from self._own.frames(request, watch)
             return
-        maker = self._maker(request)
+        maker, shown = self._maker(request), 0.0
 
-        def step(index: int, nothing: object) -> None:
-            watch(DENOISING, OPEN_SHARE * index / request.num_steps, None)
+        def step(index: int, clean: Any) -> None:
+            nonlocal shown
+            picture = None
+            if clean is not None and time.monotonic() - shown > PREVIEW_S:
+                picture, shown = maker.preview(clean), time.monotonic()
+            watch(DENOISING, OPEN_SHARE * index / request.num_steps, picture)
 
         for index, frame in enumerate(maker.generate(request, step)):
             watch(PAINTING, OPEN_SHARE + (1 - OPEN_SHARE) * (index + 1) / request.shape.frames, None)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,8 +38,9 @@ from rushes.models.captioner import (
 from rushes.models.oracle import Oracle
 from rushes.nn import weights
 from rushes.train import ceiling, checkpoint
-from rushes.train.distil import Lessons
+from rushes.train.distil import Lessons, contrast_loss, num_pieces, trimmed
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig
 from rushes.world import REVISION
 from rushes.world.scene import SceneFilters, from_dict, sample
@@ -92,6 +93,7 @@ class DescribeObjective:
         elif config.eye:
             take_eye(self.model, Path(config.eye))
         self.pieces = Pieces(every_word(), config.model.length)
+        self.share = Share()
         self.bank: banks.Bank | None = None
         self.held_out: banks.Bank | None = None
         self.lessons: Lessons | None = None
@@ -129,74 +131,61 @@ class DescribeObjective:
         c, stills = self.config, self._reads_stills(step)
         if self._is_lesson(step):
             assert self.lessons is not None
-            return self.lessons.loss(model, self.pieces, c.batch, c.run.seed, step)
-        assert self.bank is not None
-        rng = np.random.default_rng((c.run.seed, step, 5))
-        indices = banks.order(len(self.bank), self.num_samples(step), c.run.seed + stills, step)
-        batch = read(self.bank, indices, rng, stills=stills, spoilt=c.spoilt)
-        pictures = batch.frames.to(next(model.parameters()).dtype)
-        told = stills or rng.random() < c.told
-        look = model.see(pictures, jitter(batch.boxes, rng) if told else None)
-        if not told:
+            return self.lessons.loss(model, self.pieces, c.batch, (c.run.seed, step), self.share)
+        lesson = self._lesson(step)
+        batch, told, *captions = self.share.of(lesson, is_dealt=True)
+        look = model.see(batch.frames.to(next(model.parameters()).dtype), told)
+        if told is None:
             look = in_order(look, matched(look.boxes, batch.boxes))
         thought = model.think(look, batch.times, batch.durations)
-        where = search_loss(look.found, batch.middles.flatten(0, 1))
+        counts = (num_inside(one.middles.flatten(0, 1)) for one in (batch, lesson.batch))
+        where = search_loss(look.found, batch.middles.flatten(0, 1)) * self.share.weight(*counts)
         losses, right = field_losses(thought, batch, STILL_FIELDS if stills else FIELDS)
-        spoken = self._texts(batch.fields, rng)
-        said = self._write_loss(model, thought, spoken, rng)
+        spoken = together(*captions)
+        whole = num_pieces(together(lesson.of_films, lesson.of_texts).ids)
+        said = write_loss(model, thought.tokens[: len(captions[0].ids)], spoken)
+        said = said * self.share.weight(num_pieces(spoken.ids), whole)
         total = torch.stack(list(losses.values())).sum() + where + said
         right |= {"search": where.detach(), "words": said.detach()}
         if not stills:
-            contrast = self._contrast(model, thought, spoken)
+            contrast = contrast_loss(model, thought.embedding, spoken.ids, self.share)
             right["contrast"] = contrast.detach()
             total = total + 0.5 * contrast
         return total, right
 
-    def _texts(self, fields: list[Fields], rng: np.random.Generator) -> list[_Spoken]:
-        """Return a caption of each film, and of `texts` scenes more; some of them know only some of the fields."""
+    def _lesson(self, step: int) -> Lesson:
+        """Return a step's films and captions, whole; what is drawn follows from (seed, step)."""
+        c, stills = self.config, self._reads_stills(step)
+        assert self.bank is not None
+        rng = np.random.default_rng((c.run.seed, step, 5))
+        indices = banks.order(len(self.bank), self.num_samples(step), c.run.seed + stills, step)
+        batch = read(self.bank, indices, rng, stills=stills, spoilt=c.spoilt)
+        told = jitter(batch.boxes, rng) if stills or rng.random() < c.told else None
+        known, lengths, ids = self._texts(batch.fields, rng)
+        num = len(ids) - c.texts
+        sees = torch.from_numpy(rng.random(len(ids)) < 0.5)
+        sees[num:] = False
+        # Once in a while nothing is told, so that a writer can learn from teachers who say no fields.
+        known[:num][sees[:num] & torch.from_numpy(rng.random(num) < 0.2)] = 0
+        said = Spoken(*(each.to(batch.frames.device) for each in (ids, known, lengths, sees)))
+        of_films, of_texts = (Spoken(*(each[rows] for each in said)) for rows in (slice(num), slice(num, None)))
+        return Lesson(batch=batch, told=told, of_films=of_films, of_texts=of_texts)
+
+    def _texts(self, fields: list[Fields], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a caption of each film, and of `texts` scenes more: known values, lengths, ids of pieces.
+
+        Some of them know only some of the fields.
+        """
         scenes = [sample(rng, split="train", filters=self.config.filters) for _ in range(self.config.texts)]
         some = fields[: self.config.batch]  # of many stills a few are enough
         more = [fields_of(scene, _any_boxes(rng), draw_tags(rng, self.config.spoilt)) for scene in scenes]
-        spoken = []
+        values, lengths, ids = [], [], []
         for one in (*some, *more):
             known = one if rng.random() < 0.5 else forget(one, rng)
-            length = int(rng.integers(len(LENGTHS)))
-            spoken.append(
-                _Spoken(known=known, length=length, ids=self.pieces.encode(write(known, LENGTHS[length], rng)))
-            )
-        return spoken
-
-    def _write_loss(
-        self, model: Captioner, thought: Thought, spoken: list[_Spoken], rng: np.random.Generator
-    ) -> Tensor:
-        """The first captions are of the films, which the writer sees half of the time; the others it is only told."""
-        device = thought.tokens.device
-        values = torch.tensor([value_ids(LABELS, one.known) for one in spoken])
-        num = len(spoken) - self.config.texts
-        sees = torch.from_numpy(rng.random(len(spoken)) < 0.5)
-        sees[num:] = False
-        # Once in a while nothing is told, so that a writer can learn from teachers who say no fields.
-        values[:num][sees[:num] & torch.from_numpy(rng.random(num) < 0.2)] = 0
-        lengths = torch.tensor([one.length for one in spoken], device=device)
-        seen = model.writer.seen(thought.tokens[:num])
-        seen = torch.cat((seen, seen.new_zeros(self.config.texts, *seen.shape[1:])))
-        prefix = model.writer.prefix(values.to(device), None, lengths)
-        span = slice(prefix.shape[1] - 1 - seen.shape[1], prefix.shape[1] - 1)
-        mixed = torch.where(sees.to(device)[:, None, None], seen, prefix[:, span])
-        prefix = torch.cat((prefix[:, : span.start], mixed, prefix[:, span.stop :]), dim=1)
-        ids = torch.tensor([one.ids for one in spoken], device=device)
-        ids = ids[:, : int((ids != Pieces.PAD).sum(1).max())]
-        logits = model.writer(prefix, ids)
-        return F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), ignore_index=Pieces.PAD)
-
-    def _contrast(self, model: Captioner, thought: Thought, spoken: list[_Spoken]) -> Tensor:
-        """Each film against its caption and all others. Source: CLIP, arXiv 2103.00020, figure 3."""
-        ids = torch.tensor([one.ids for one in spoken], device=thought.embedding.device)
-        texts = model.embed_texts(ids[:, : int((ids != Pieces.PAD).sum(1).max())])
-        scale = model.sharpness.clamp(0.0, 4.0).exp()
-        logits = scale * thought.embedding @ texts.mT
-        own = torch.arange(len(logits), device=logits.device)
-        return (F.cross_entropy(logits, own) + F.cross_entropy(logits[:, : len(own)].mT, own)) / 2
+            lengths.append(int(rng.integers(len(LENGTHS))))
+            ids.append(self.pieces.encode(write(known, LENGTHS[lengths[-1]], rng)))
+            values.append(value_ids(LABELS, known))
+        return torch.tensor(values), torch.tensor(lengths), torch.tensor(ids)
 
     @torch.inference_mode()
     def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
@@ -217,11 +206,13 @@ class DescribeObjective:
         return weights.save(model, folder, family="captioner", config=model.config, facts=facts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spoken:
-    known: Fields
-    length: int
-    ids: list[int]
+class Spoken(NamedTuple):
+    """Captions: ids of pieces `[n m]`, known values `[n k]`, lengths `[n]`, and whether their writer sees the film."""
+
+    ids: Tensor
+    known: Tensor
+    lengths: Tensor
+    sees: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +231,15 @@ class Batch:
     fields: list[Fields]
     labels: dict[str, Tensor]
     tags: Tensor
+
+
+class Lesson(NamedTuple):
+    """A step's films, the boxes of their subjects where those are told, captions of the first films and of scenes."""
+
+    batch: Batch
+    told: Tensor | None
+    of_films: Spoken
+    of_texts: Spoken
 
 
 def read(bank: banks.Bank, indices: np.ndarray, rng: np.random.Generator, *, stills: bool, spoilt: float) -> Batch:
@@ -349,6 +349,29 @@ def search_loss(found: Tensor, boxes: Tensor) -> Tensor:
     truth = torch.stack((row - at_row - 0.5, column - at_column - 0.5, boxes[..., 2].clamp(min=0.02).log()), dim=-1)
     off = ((told - truth).abs().sum(-1) * is_inside).sum()
     return (off - focal.sum()) / is_inside.sum().clamp(min=1)
+
+
+def num_inside(boxes: Tensor) -> int:
+    """Return how many subjects of `boxes [n 2 4]` are in sight, their middles inside the picture."""
+    return int(((boxes[..., 3] > 0) & (boxes[..., :2].abs() < 1).all(-1)).sum())
+
+
+def write_loss(model: Captioner, tokens: Tensor, spoken: Spoken) -> Tensor:
+    """Return the mean loss of pieces; the first captions are of the films of `tokens`, the others of nothing seen."""
+    seen = model.writer.seen(tokens)
+    seen = torch.cat((seen, seen.new_zeros(len(spoken.ids) - len(seen), *seen.shape[1:])))
+    prefix = model.writer.prefix(spoken.known, None, spoken.lengths)
+    span = slice(prefix.shape[1] - 1 - seen.shape[1], prefix.shape[1] - 1)
+    mixed = torch.where(spoken.sees[:, None, None], seen, prefix[:, span])
+    prefix = torch.cat((prefix[:, : span.start], mixed, prefix[:, span.stop :]), dim=1)
+    ids = trimmed(spoken.ids)
+    logits = model.writer(prefix, ids)
+    return F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), ignore_index=Pieces.PAD)
+
+
+def together(of_films: Spoken, of_texts: Spoken) -> Spoken:
+    """Return captions of both kinds as one."""
+    return Spoken(*(torch.cat(both) for both in zip(of_films, of_texts, strict=True)))
 
 
 def field_losses(thought: Thought, batch: Batch, names: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from rushes.train import compare
 from rushes.train.compare import Question
 from rushes.train.film import denoising
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 
 GRIDS = ((9, 16), (16, 9), (12, 12), (8, 19), (19, 8), (10, 15), (15, 10))  # rows, columns: those that films can have
@@ -108,6 +109,16 @@ class Lesson:
         return self.frames // LATENT_FPS
 
 
+class Batch(NamedTuple):
+    """Latents and noise `[b c t h w]`, times `[b]`, word ids `[b m]`, and (start, duration) in seconds, `[b]` each."""
+
+    clean: Tensor
+    noise: Tensor
+    t: Tensor
+    ids: Tensor
+    seconds: tuple[Tensor, Tensor]
+
+
 class FinetuneObjective:
     """One step is one batch of windows of one length and grid; which, and of which clips, follows from (seed, step)."""
 
@@ -121,6 +132,7 @@ class FinetuneObjective:
         self.base: Transformer | None = None
         self.latents: dict[tuple[int, int], Latents] = {}
         self.held_out: list[Lesson] = []
+        self.share = Share()
         self.orders: list[tuple[list[Lesson], Order]] = []
         self.made_before: list[np.ndarray] = []
 
@@ -183,7 +195,8 @@ class FinetuneObjective:
             before = json.loads(path.read_text())["num"]
             grown = f"had {before} clips to learn when {folder} began and is now another, with {len(listed)}"
             raise InputError(f"the dataset {self.config.data} {grown}; name another folder")
-        path.write_text(json.dumps(facts, indent=1) + "\n")
+        if not path.exists():  # of several processes others may be reading it
+            path.write_text(json.dumps(facts, indent=1) + "\n")
 
     def _report_words(self, folder: Path, say: Callable[[str], None]) -> None:
         """Name the words of captions that the model was never taught, how often each occurs, and captions too long."""
@@ -244,13 +257,13 @@ class FinetuneObjective:
         fitting, order = self.orders[which]
         _, chosen = order.at(step)
         window = self.config.windows[which]
-        loss = self._loss(model, [fitting[i] for i in chosen], window.seconds, step)
+        drawn = self._drawn([fitting[i] for i in chosen], window.seconds, step, next(model.parameters()).device)
+        loss = self._loss(model, self.share.of(drawn))
         return loss, {f"loss_{window.seconds}s": loss.detach()}
 
-    def _loss(self, model: nn.Module, some: Sequence[Lesson], seconds: int, step: int) -> Tensor:
-        """Return the loss of clips of one grid, each cut to a window; what is drawn follows from (seed, step)."""
+    def _drawn(self, some: Sequence[Lesson], seconds: int, step: int, place: torch.device) -> Batch:
+        """Return clips of one grid, each cut to a window; what is drawn follows from (seed, step)."""
         c = self.config
-        place = next(model.parameters()).device
         rng = np.random.default_rng((c.run.seed, step, 8))
         num = seconds * LATENT_FPS
         first = [int(rng.integers(0, one.frames - num + 1)) for one in some]
@@ -266,12 +279,15 @@ class FinetuneObjective:
         random = generator(c.run.seed, step, device=clean.device)
         noise = torch.randn(clean.shape, generator=random, device=clean.device)
         t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
-        prompt = model.read(ids)  # type: ignore[operator]
+        return Batch(clean=clean, noise=noise, t=t, ids=ids, seconds=at)
+
+    def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        prompt = model.read(batch.ids)  # type: ignore[operator]
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return model(x, t, prompt, at)
+            return model(x, t, prompt, batch.seconds)
 
-        return denoising(velocity, clean, noise, t, torch.ones_like(clean[:, :1]))
+        return denoising(velocity, batch.clean, batch.noise, batch.t, torch.ones_like(batch.clean[:, :1]))
 
     @torch.inference_mode()
     def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
@@ -317,7 +333,8 @@ class FinetuneObjective:
         for (_, seconds), some in sorted(groups.items()):
             for start in range(0, len(some), HELD_OUT_AT_ONCE):
                 few = some[start : start + HELD_OUT_AT_ONCE]
-                total += float(self._loss(model, few, seconds, 10**6 + num)) * len(few)
+                drawn = self._drawn(few, seconds, 10**6 + num, next(model.parameters()).device)
+                total += float(self._loss(model, drawn)) * len(few)
                 num += len(few)
         return total / num
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from rushes.nn import weights
 from rushes.train.film import SMALLEST_T
 from rushes.train.finetune import GRIDS
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.types import GenerationRequest
 
@@ -85,6 +86,19 @@ class Lesson:
     grid: tuple[int, int]
 
 
+class Batch(NamedTuple):
+    """Latents of pairs, chosen first, `[b 2 c t h w]`, their noise `[b c t h w]` and time `[b]`.
+
+    Then word ids `[b m]`, and (start, duration) in seconds, `[b]` each.
+    """
+
+    clean: Tensor
+    noise: Tensor
+    t: Tensor
+    ids: Tensor
+    seconds: tuple[Tensor, Tensor]
+
+
 class PreferenceObjective:
     """One step is one batch of pairs of one grid and length; both films of a pair get the same noise and time."""
 
@@ -102,6 +116,7 @@ class PreferenceObjective:
         self.fingerprint = pairs.fingerprint(config.data)
         self.model: nn.Module = Transformer.from_pretrained(Path(config.run.init)).train()
         self.model.requires_grad_(True)
+        self.share = Share()
         self.references: dict[torch.dtype, Transformer] = {}
         self.train: list[Lesson] = []
         self.held_out: list[Lesson] = []
@@ -145,7 +160,8 @@ class PreferenceObjective:
         if path.exists() and (before := json.loads(path.read_text())) != facts:
             grown = f"had {before['pairs']} pairs when {folder} began and is now another, with {len(self.pairs)}"
             raise InputError(f"{self.config.data} {grown}; name another folder")
-        path.write_text(json.dumps(facts, indent=1) + "\n")
+        if not path.exists():  # of several processes others may be reading it
+            path.write_text(json.dumps(facts, indent=1) + "\n")
 
     def num_samples(self, step: int) -> int:
         return 2 * self.config.batch
@@ -153,12 +169,31 @@ class PreferenceObjective:
     def loss(self, model: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         assert self.order is not None
         _, chosen = self.order.at(step)
-        margin, change = self._margin(model, [self.train[i] for i in chosen], step)
+        drawn = self._drawn([self.train[i] for i in chosen], step, next(model.parameters()).device)
+        margin, change = self._margin(model, self.share.of(drawn))
         loss = -F.logsigmoid(self.config.beta * margin).mean()
         scalars = {"batch_accuracy": _accuracy(margin.detach()), "margin": margin.detach().mean()}
         return loss, scalars | {"chosen_change": change.detach().mean()}
 
-    def _margin(self, model: nn.Module, some: Sequence[Lesson], step: int) -> tuple[Tensor, Tensor]:
+    def _drawn(self, some: Sequence[Lesson], step: int, place: torch.device) -> Batch:
+        """Return pairs of one grid, each cut to a window; what is drawn follows from (seed, step)."""
+        c = self.config
+        rng = np.random.default_rng((c.run.seed, step, 8))
+        num = min(some[0].frames, c.seconds * LATENT_FPS)
+        first = [int(rng.integers(0, one.frames - num + 1)) for one in some]
+        taken = [
+            np.stack([np.load(path, mmap_mode="r")[:, start : start + num] for path in one.files])
+            for one, start in zip(some, first, strict=True)
+        ]
+        clean = torch.from_numpy(np.stack(taken)).to(place).float()
+        random = generator(c.run.seed, step, device=place)
+        noise = torch.randn(clean[:, 0].shape, generator=random, device=place)
+        t = flow.draw_t(len(some), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
+        ids = torch.tensor([self.vocabulary.encode(one.pair.prompt) for one in some], device=place)
+        at = (torch.tensor(first) / LATENT_FPS, torch.tensor([one.frames / LATENT_FPS for one in some]))
+        return Batch(clean=clean, noise=noise, t=t, ids=ids, seconds=(at[0].to(place), at[1].to(place)))
+
+    def _margin(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return by how much more the model improved on the chosen films than on the others, and on the chosen, `[b]`.
 
         An improvement is the frozen first model's squared error less this one's, at one noise and time for both films.
@@ -166,22 +201,9 @@ class PreferenceObjective:
         velocity in place of the noise, and beta the same at all times: Flow-DPO (arXiv 2501.13918). The weight of the
         times is that of our own loss (`rushes.train.film.denoising`).
         """
-        c, place = self.config, next(model.parameters()).device
-        rng = np.random.default_rng((c.run.seed, step, 8))
-        num = min(some[0].frames, c.seconds * LATENT_FPS)
-        first = [int(rng.integers(0, one.frames - num + 1)) for one in some]
-        taken = [
-            np.load(one.files[side], mmap_mode="r")[:, start : start + num]
-            for side in (0, 1)
-            for one, start in zip(some, first, strict=True)
-        ]
-        clean = torch.from_numpy(np.stack(taken)).to(place).float()
-        random = generator(c.run.seed, step, device=place)
-        noise = torch.randn(clean[: len(some)].shape, generator=random, device=place).repeat(2, 1, 1, 1, 1)
-        t = flow.draw_t(len(some), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift).repeat(2)
-        ids = torch.tensor([self.vocabulary.encode(one.pair.prompt) for one in some], device=place).repeat(2, 1)
-        at = (torch.tensor(first) / LATENT_FPS, torch.tensor([one.frames / LATENT_FPS for one in some]))
-        seconds = (at[0].to(place).repeat(2), at[1].to(place).repeat(2))
+        clean = batch.clean.transpose(0, 1).flatten(0, 1)  # all chosen ones, then all others
+        noise, t, ids = batch.noise.repeat(2, 1, 1, 1, 1), batch.t.repeat(2), batch.ids.repeat(2, 1)
+        seconds = (batch.seconds[0].repeat(2), batch.seconds[1].repeat(2))
 
         def errors(film: nn.Module) -> Tensor:
             prompt, safe = film.read(ids), t.clamp(min=SMALLEST_T)  # type: ignore[operator]
@@ -231,11 +253,10 @@ class PreferenceObjective:
         for members in _buckets(some, self.config.seconds).values():
             for start in range(0, len(members), AT_ONCE):
                 few = members[start : start + AT_ONCE]
-                draws = [
-                    self._margin(model, [some[i] for i in few], 10**6 + NUM_DRAWS * few[0] + draw)[0]
-                    for draw in range(NUM_DRAWS)
-                ]
-                margins[few] = torch.stack(draws).mean(0).float().cpu()
+                place, first = next(model.parameters()).device, 10**6 + NUM_DRAWS * few[0]
+                drawn = [self._drawn([some[i] for i in few], first + draw, place) for draw in range(NUM_DRAWS)]
+                found = [self._margin(model, batch)[0] for batch in drawn]
+                margins[few] = torch.stack(found).mean(0).float().cpu()
         return margins
 
     def ship(self, model: nn.Module, folder: Path, facts: dict[str, Any]) -> Path:

@@ -26,6 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rushes import config as configs
 from rushes.errors import InputError, RushesError
+from rushes.nn import float8
 from rushes.train import ceiling, checkpoint
 from rushes.train.optimizer import Optimizer, OptimizerConfig
 from rushes.train.parallel import blame, saving, sharding
@@ -38,7 +39,10 @@ LOSSES = "loss.jsonl"  # line n is [n, loss of step n]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """How long and how carefully a run goes; `dtype` is auto, float32 or bfloat16; `init` names weights to start at."""
+    """How long and how carefully a run goes; `dtype` is auto, float32, bfloat16, or float8 where there is bfloat16.
+
+    `init` names weights to start at.
+    """
 
     steps: int
     seed: int = 0
@@ -54,7 +58,8 @@ class RunConfig:
 class Objective(Protocol):
     """What a run trains: the model, the loss of a step, what to look at meanwhile, what to ship at the end.
 
-    One that several processes can train has a `share` too: the part of each step's batch that `loss` is about.
+    One that several processes can train has a `share` too: the part of each step's batch that `loss` is about. Where
+    `model` is but a part of what computes, that is the `network`.
     """
 
     model: nn.Module
@@ -108,13 +113,17 @@ def generator(seed: int, step: int, stream: int = 0, *, device: torch.device | s
 class _Compute:
     """The copy of the model that computes: the masters themselves in float32, else a low-precision twin."""
 
-    def __init__(self, masters: nn.Module, dtype: torch.dtype, layout: sharding.Layout | None) -> None:
+    def __init__(
+        self, masters: nn.Module, dtype: torch.dtype, layout: sharding.Layout | None, *, in_eight_bits: bool
+    ) -> None:
         self.masters = masters
         self.twin = masters
         if dtype != torch.float32:
             self.twin = copy.deepcopy(masters)
             for parameter in self.twin.parameters():  # buffers, such as the transform, stay exact
                 parameter.data = parameter.data.to(dtype)
+        if in_eight_bits:
+            float8.convert(self.twin)
         if layout is not None:
             for model in {id(model): model for model in (masters, self.twin)}.values():
                 layout.spread(model)
@@ -143,12 +152,18 @@ class Trainer:
         self.config, self.folder, self.world = config, folder, world or World()
         self.say = say if self.world.rank == 0 else _silent
         self.close: Callable[[], object] = _silent  # leaves the folder to others
+        self.is_new = False
         self.world.first(self._open)
         run = config.run
         if run.threads:
             torch.set_num_threads(run.threads)
         self.is_stopping = False
-        self._begin()
+        try:
+            self._begin()
+        except InputError:
+            if self.is_new:  # else the folder would hold a run that never was, and refuse the one that was meant
+                (folder / "config.json").unlink(missing_ok=True)
+            raise
         if self.step:
             self.say(f"resumed at step {self.step} of {run.steps}")
         self.world.first(lambda: _forget_after(folder / LOSSES, self.step))
@@ -166,6 +181,7 @@ class Trainer:
 
     def _check_config(self) -> None:
         path, wanted = self.folder / "config.json", json.loads(json.dumps(configs.to_dict(self.config)))
+        self.is_new = not path.exists()
         found = json.loads(path.read_text()) if path.exists() else wanted
         with suppress(InputError):  # keys that are newer than the run take their defaults
             found = json.loads(json.dumps(configs.to_dict(configs.from_dict(type(self.config), found))))
@@ -190,7 +206,7 @@ class Trainer:
         self.dtype = self._dtype(facts.get("dtype", "").removeprefix("torch."))
         self.layout = sharding.Layout(world, place) if world.size > 1 and sharding.is_sharded(model) else None
         self.blank = sharding.blank(model) if world.size > 1 else None
-        self.compute = _Compute(model, self.dtype, self.layout)
+        self.compute = _Compute(model, self.dtype, self.layout, in_eight_bits=run.dtype == float8.NAME)
         optimizer = self.config.optimizer
         self.optimizer = (
             sharding.ShardedOptimizer(model, optimizer, self.layout) if self.layout else Optimizer(model, optimizer)
@@ -213,8 +229,11 @@ class Trainer:
     def _dtype(self, kept: str) -> torch.dtype:
         """Return the dtype that computes; what is fastest is timed, so a run stays with what it began with."""
         dtypes, wanted = {"float32": torch.float32, "bfloat16": torch.bfloat16}, self.config.run.dtype
+        if wanted == float8.NAME:
+            float8.require(ceiling.device())
+            return torch.bfloat16
         if wanted not in (*dtypes, "auto"):
-            raise InputError(f"run.dtype {wanted!r} is unknown; legal: auto, {', '.join(dtypes)}")
+            raise InputError(f"run.dtype {wanted!r} is unknown; legal: auto, {', '.join(dtypes)}, {float8.NAME}")
         return dtypes.get(wanted) or dtypes.get(kept) or self.world.first(ceiling.fastest_dtype)
 
     def _load(self, path: Path) -> None:
@@ -313,7 +332,8 @@ class Trainer:
             self._step()
         self.compute.refresh()
         model = self.compute.twin
-        where = blame.layer(model, lambda: self.objective.loss(model, step)[0], self.world)
+        whole = getattr(self.objective, "network", model)
+        where = blame.layer(whole, lambda: self.objective.loss(model, step)[0], self.world)
         return where and f", {where}"
 
     def _step(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:

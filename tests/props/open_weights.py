@@ -149,7 +149,7 @@ def qwen_words() -> Any:
     return words
 
 
-def hunyuan() -> Any:
+def hunyuan_parts(target: int = 640) -> dict[str, Any]:
     rope = {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"}
     qwen = transformers.Qwen2_5_VLTextConfig(
         vocab_size=300, hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2,
@@ -159,21 +159,36 @@ def hunyuan() -> Any:
     transformer = diffusers.HunyuanVideo15Transformer3DModel(
         in_channels=65, out_channels=32, num_attention_heads=2, attention_head_dim=8, num_layers=1,
         num_refiner_layers=1, mlp_ratio=2.0, text_embed_dim=16, text_embed_2_dim=WIDTH, image_embed_dim=12,
-        rope_axes_dim=(2, 2, 4), target_size=640,
+        rope_axes_dim=(2, 2, 4), target_size=target,
     )  # fmt: skip
     vae = diffusers.AutoencoderKLHunyuanVideo15(
-        latent_channels=32, block_out_channels=(32,) * 5, layers_per_block=1, spatial_compression_ratio=16,
+        latent_channels=32, block_out_channels=(32, 32, 32, 32, 64), layers_per_block=1, spatial_compression_ratio=16,
         temporal_compression_ratio=4, downsample_match_channel=False, upsample_match_channel=False,
     )  # fmt: skip
-    return diffusers.HunyuanVideo15Pipeline(
-        text_encoder=transformers.Qwen2_5_VLTextModel(qwen).eval(),
-        tokenizer=qwen_words(),
-        transformer=transformer,
-        vae=vae,
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=5.0),
-        text_encoder_2=transformers.T5EncoderModel(byt5).eval(),
-        tokenizer_2=transformers.ByT5Tokenizer(),
-        guider=diffusers.ClassifierFreeGuidance(guidance_scale=6.0),
+    return {
+        "text_encoder": transformers.Qwen2_5_VLTextModel(qwen).eval(),
+        "tokenizer": qwen_words(),
+        "transformer": transformer,
+        "vae": vae,
+        "scheduler": diffusers.FlowMatchEulerDiscreteScheduler(shift=5.0),
+        "text_encoder_2": transformers.T5EncoderModel(byt5).eval(),
+        "tokenizer_2": transformers.ByT5Tokenizer(),
+        "guider": diffusers.ClassifierFreeGuidance(guidance_scale=6.0),
+    }
+
+
+def hunyuan() -> Any:
+    return diffusers.HunyuanVideo15Pipeline(**hunyuan_parts())
+
+
+def hunyuan_i2v(side: int) -> Any:
+    eye = transformers.SiglipVisionConfig(
+        hidden_size=12, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    return diffusers.HunyuanVideo15ImageToVideoPipeline(
+        image_encoder=transformers.SiglipVisionModel(eye).eval(),
+        feature_extractor=transformers.SiglipImageProcessor(size={"height": 28, "width": 28}),
+        **hunyuan_parts(side),
     )
 
 

@@ -37,8 +37,15 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Films:
 @pytest.mark.parametrize("model", ["rushes", *NAMES[:2], "rushes"])
 def test_each_model_makes_its_films(films: Films, model: str) -> None:
     heard: list[tuple[str, float]] = []
+    pictures: list[np.ndarray] = []
     wanted = request(model)
-    frames = np.stack(list(films.frames(wanted, lambda phase, share, picture: heard.append((phase, share)))))
+
+    def watch(phase: str, share: float, picture: np.ndarray | None) -> None:
+        heard.append((phase, share))
+        pictures.extend([] if picture is None else [picture])
+
+    frames = np.stack(list(films.frames(wanted, watch)))
+    assert pictures and all(picture.ndim == 3 and picture.dtype == np.uint8 for picture in pictures)
     assert frames.shape == (wanted.shape.frames, wanted.shape.height, wanted.shape.width, 3)
     shares = [share for _, share in heard]
     assert {phase for phase, _ in heard} == {DENOISING, PAINTING}

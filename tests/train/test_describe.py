@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from together import together
 
 from rushes.data.banks.bank import Bank
 from rushes.data.banks.caption_rows import CaptionRows
@@ -29,6 +30,8 @@ from rushes.train.describe import (
     ship_average,
 )
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.share import Share
+from rushes.train.parallel.world import World
 from rushes.train.trainer import RunConfig, Trainer
 from rushes.world.scene import Scene, Subject, from_dict
 
@@ -150,6 +153,28 @@ def test_stills_come_first_and_then_now_and_again(objective: DescribeObjective) 
 def test_a_step_has_one_loss(objective: DescribeObjective) -> None:
     first, again, other = (objective.loss(objective.model, step)[0] for step in (10, 10, 11))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def learned(objective: DescribeObjective, step: int, world: World | None = None) -> tuple[float, list[np.ndarray]]:
+    """Return the loss of a step and its gradients, the means over all processes."""
+    objective.model.zero_grad()
+    objective.share = world.share if world else Share()
+    loss, _ = objective.loss(objective.model, step)
+    loss.backward()
+    gradients = [p.grad.clone() for p in objective.model.parameters() if p.grad is not None]
+    if world:
+        world.average(gradients)
+        loss = world.mean(loss.detach().clone())
+    return float(loss.detach()), [gradient.numpy() for gradient in gradients]
+
+
+def test_two_processes_learn_what_one_does(objective: DescribeObjective) -> None:
+    steps = (0, 10, 11, 13)  # the first one reads stills
+    alone = [learned(objective, step) for step in steps]
+    both = together(2, lambda world: [learned(objective, step, world) for step in steps])
+    for (loss, gradients), (shared, means) in zip(alone, both[0], strict=True):
+        assert shared == pytest.approx(loss, rel=1e-4)
+        assert all(np.allclose(a, b, rtol=1e-3, atol=2e-5) for a, b in zip(gradients, means, strict=True))
 
 
 def test_it_learns(objective: DescribeObjective) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from together import together
 
 from rushes.data.banks.teacher_rows import TeacherRows, newest
 from rushes.data.dataset import Dataset
@@ -22,6 +23,7 @@ from rushes.media.encode import encode
 from rushes.models.captioner import Captioner, CaptionerConfig
 from rushes.train.describe import DescribeConfig, DescribeObjective
 from rushes.train.distil import Lessons
+from rushes.train.parallel.world import World
 from rushes.train.trainer import RunConfig
 from rushes.types import VideoShape
 
@@ -118,3 +120,22 @@ def test_the_captioner_learns_what_the_teacher_says(dataset: str, tmp_path: Path
         losses.append(float(loss.detach()))
     assert set(scalars) == {"teacher_words", "teacher_fields", "contrast"}
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_two_processes_learn_from_a_teacher_what_one_does(dataset: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    settings = DescribeConfig(
+        run=RunConfig(steps=9), model=SMALL, batch=2, eye="", data=dataset, banks=str(tmp_path), workers=1
+    )
+    objective = DescribeObjective(settings)
+    objective.lessons = Lessons(dataset, tmp_path, 1, lambda line: None)
+
+    def loss(world: World) -> tuple[float, float]:
+        objective.share = world.share
+        found, _ = objective.loss(objective.model, 1)
+        found.backward()
+        gradients = [p.grad for p in objective.model.parameters() if p.grad is not None]
+        world.average(gradients)
+        return float(world.mean(found.detach().clone())), float(torch.cat([g.flatten() for g in gradients]).norm())
+
+    assert together(2, loss)[0] == pytest.approx(loss(World()), rel=1e-3)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from together import together
 
 from rushes.data.captioning.captions import versions
 from rushes.data.dataset import Dataset
@@ -20,6 +21,7 @@ from rushes.nn import lora, weights
 from rushes.nn.lora import LoraConfig, LoraLinear
 from rushes.train.finetune import FinetuneConfig, FinetuneObjective, Lesson, WindowConfig, part
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.world import World
 from rushes.train.trainer import RunConfig, Trainer
 from rushes.world.captions import words
 
@@ -61,8 +63,8 @@ def adapted(config: FinetuneConfig) -> FinetuneConfig:
     return replace(config, lora=LoraConfig(rank=2, alpha=2.0), optimizer=OptimizerConfig(lr=1e-2, muon_lr=0.0, ema=0.5))
 
 
-def train(config: FinetuneConfig, folder: Path, **how: int) -> Path | None:
-    return Trainer(config, folder, say=silent).run(silent, **how)
+def train(config: FinetuneConfig, folder: Path, world: World | None = None, **how: int) -> Path | None:
+    return Trainer(config, folder, say=silent, world=world).run(silent, **how)
 
 
 def losses(folder: Path) -> list[float]:
@@ -133,6 +135,18 @@ def test_a_stopped_run_resumes_exactly(
     for file in (runs[name] / "weights").rglob("*.safetensors"):
         twin = tmp_path / "broken" / "weights" / file.relative_to(runs[name] / "weights")
         assert twin.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("name", [pytest.param("whole", marks=pytest.mark.slow), "adapted"])
+def test_two_processes_learn_what_one_does(
+    name: str, config: FinetuneConfig, adapted: FinetuneConfig, tmp_path: Path
+) -> None:
+    one = replace({"whole": config, "adapted": adapted}[name], windows=(WindowConfig(seconds=1, batch=4),))
+    train(one, tmp_path / "one")
+    together(2, lambda world: train(one, tmp_path / "two", world))
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one" / "weights").rglob("*.safetensors")]
+    assert files and all((tmp_path / "two" / file).is_file() for file in files)
 
 
 def test_the_sheet_shows_clip_before_and_after(runs: dict[str, Path]) -> None:

@@ -12,6 +12,7 @@ import showings
 import studios
 import torch
 import torch.nn.functional as F
+from together import together
 
 from rushes.errors import InputError
 from rushes.evaluate import blind, pairs
@@ -25,6 +26,7 @@ from rushes.studio.members import deletion
 from rushes.studio.members.accounts import User
 from rushes.studio.social import arena, flywheel, people
 from rushes.train.optimizer import OptimizerConfig
+from rushes.train.parallel.world import World
 from rushes.train.preference import PreferenceConfig, PreferenceObjective, part
 from rushes.train.presets.preference import preference
 from rushes.train.trainer import RunConfig, Trainer
@@ -32,6 +34,7 @@ from rushes.world.captions import words
 
 ORACLE = Path(__file__).parents[2] / "weights" / "oracle"
 NUM = 12
+CPU = torch.device("cpu")
 
 
 def silent(*said: object) -> None:
@@ -74,8 +77,12 @@ def config(base: Path, judged: Path) -> PreferenceConfig:
     )  # fmt: skip
 
 
-def train(config: PreferenceConfig, folder: Path, **how: int) -> Path | None:
-    return Trainer(config, folder, say=silent).run(silent, **how)
+def train(config: PreferenceConfig, folder: Path, world: World | None = None, **how: int) -> Path | None:
+    return Trainer(config, folder, say=silent, world=world).run(silent, **how)
+
+
+def json_lines(path: Path) -> list[float]:
+    return [json.loads(line)[1] for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -127,23 +134,31 @@ def test_a_stopped_run_resumes_exactly(config: PreferenceConfig, run: Path, tmp_
         assert (tmp_path / "broken" / file).read_bytes() == (run / file).read_bytes()
 
 
+def test_two_processes_learn_what_one_does(config: PreferenceConfig, run: Path, tmp_path: Path) -> None:
+    short = replace(config, run=replace(config.run, steps=4))
+    together(2, lambda world: train(short, tmp_path / "two", world=world))
+    train(short, tmp_path / "one")
+    one, two = (json_lines(tmp_path / name / "loss.jsonl") for name in ("one", "two"))
+    assert len(one) == 4 and two == pytest.approx(one, rel=1e-4)
+
+
 def test_the_margin_is_that_of_the_paper(config: PreferenceConfig, tmp_path: Path) -> None:
     trainer = Trainer(config, tmp_path, say=silent)
     objective = trainer.objective
     assert isinstance(objective, PreferenceObjective)
     some = objective.train[:2]
-    margin, change = objective._margin(objective.model, some, 3)
+    margin, change = objective._margin(objective.model, objective._drawn(some, 3, CPU))
     assert torch.equal(margin, torch.zeros(2)) and torch.equal(change, torch.zeros(2))  # it is its own reference
     with torch.no_grad():
         objective.model.out.weight.mul_(0.5)
-        margin, change = objective._margin(objective.model, some, 3)
+        margin, change = objective._margin(objective.model, objective._drawn(some, 3, CPU))
         turned = [replace(one, files=one.files[::-1]) for one in some]
-        again, other = objective._margin(objective.model, turned, 3)
+        again, other = objective._margin(objective.model, objective._drawn(turned, 3, CPU))
         assert margin.abs().min() > 1e-4
         assert torch.allclose(margin, -again, atol=1e-6) and torch.allclose(margin, change - other, atol=1e-6)
         loss, scalars = objective.loss(objective.model, 0)
         lessons = [objective.train[i] for i in objective.order.at(0)[1]]
-        margin, _ = objective._margin(objective.model, lessons, 0)
+        margin, _ = objective._margin(objective.model, objective._drawn(lessons, 0, CPU))
     assert loss.item() == pytest.approx(torch.log1p(torch.exp(-config.beta * margin)).mean().item(), rel=1e-4)
     assert scalars["batch_accuracy"] == (margin > 0).float().mean()
 

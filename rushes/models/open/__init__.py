@@ -101,7 +101,7 @@ class Place:
     adapters: tuple[Adaptation, ...] = ()
 
 
-Watch = Callable[[int, Any], None]  # (steps done, nothing that could be shown)
+Watch = Callable[[int, Any], None]  # (steps done, the clean film by then as `preview` takes it, or None)
 
 
 class Maker(Protocol):
@@ -113,6 +113,7 @@ class Maker(Protocol):
 
     def record(self, request: GenerationRequest) -> dict[str, Any]: ...
     def generate(self, request: GenerationRequest, watch: Watch) -> Iterator[np.ndarray]: ...
+    def preview(self, clean: Any) -> np.ndarray: ...
     def estimate(self, request: GenerationRequest) -> Estimate: ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,29 +20,32 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import SafetensorError
 
 from rushes import __version__, config
 from rushes.errors import InputError, RushesError, WeightsError
 from rushes.media import decode
-from rushes.models.open import Adaptation, Checkpoint, Place, Watch, memory
+from rushes.models.open import Checkpoint, Place, Watch, memory
 from rushes.models.open import _files as files
-from rushes.nn import machine, weights
+from rushes.models.open import _latents as latents
+from rushes.models.open._adapters import adapt
+from rushes.models.open._latents import FILMS, Layout
+from rushes.models.open._watching import Sight, Steps
+from rushes.nn import float8, machine, weights
 from rushes.types import Condition, Estimate, GenerationRequest
 
 Arguments = Callable[[Any, GenerationRequest], dict[str, Any]]
 
-NOISY = ("torchao", "torch.utils._pytree")  # they print on import what nobody who makes a film can act upon
 TRIAL = (1024, 1024, 1024)
 SMALL_BYTES = 50_000_000
 AFTER_SHARE = 0.15  # of the steps' time that reading the text and painting take, about
-STEP_END = "callback_on_step_end"
+PREVIEW_SHARE = 0.05  # of the time that a film takes, for pictures of it meanwhile
+PREVIEW_PX = 512
 
 
 def library() -> Any:
     """Return diffusers, imported without its chatter. Raises: RushesError where it is not installed."""
-    for name in NOISY:
+    for name in float8.NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(name, "error")
@@ -74,32 +78,37 @@ def usual(pipe: Any, request: GenerationRequest) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """How a family is loaded: `arguments(pipeline, request)` are what its pipelines are called with."""
+    """How a family is loaded: `arguments(pipeline, request)` are what its pipelines are called with.
+
+    `layout` is how they carry latents; `is_taught` says whether its denoiser can be trained on films alone.
+    """
 
     arguments: Arguments = usual
+    layout: Layout = FILMS
+    is_taught: bool = True
 
     def __call__(self, checkpoint: Checkpoint, folder: Path, place: Place) -> DiffusersMaker:
         """Return the maker of the weights in `folder`. Raises: InputError; WeightsError; RushesError."""
         torch.set_num_threads(place.threads or torch.get_num_threads())
+        library()
         device = machine.device(place.device)
-        dtype, base_bytes = machine.dtype(place.dtype, device), memory.held_bytes(device)
-        hashes = files.check(folder, [*checkpoint.classes, *filter(None, [checkpoint.based_on])])
-        elsewhere = _elsewhere(checkpoint, folder)
-        hashes |= {name: files.fingerprint(files.weight_files(part)) for name, part in elsewhere.items()}
-        found, way = memory.parts(folder, elsewhere), memory.Way(dtype=dtype)
+        way, base_bytes = wanted(place.dtype, device), memory.held_bytes(device)
+        hashes, elsewhere = checked(checkpoint, folder)
+        found = memory.parts(folder, elsewhere)
         if place.request is not None:
             here = memory.Machine.here(device)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                way = memory.choose(checkpoint, found, place.request, here, dtype).way
+                way = memory.choose(checkpoint, found, place.request, here, way).way
         if way.quantisation != "none":
             hashes["quantisation"] = way.quantisation
-        pipe = read(checkpoint, folder, elsewhere, dtype)
+        pipe = read(checkpoint, folder, elsewhere, way.dtype)
         if place.adapters:
-            hashes["lora"] = adapt(pipe, checkpoint, place.adapters)
+            hashes["lora"] = adapt(pipe, checkpoint, place.adapters, hashes)
         memory.prepare(pipe, way, device)
-        maker = DiffusersMaker(pipe, checkpoint, hashes, self.arguments, dtype)
+        maker = DiffusersMaker(pipe, checkpoint, hashes, self.arguments, way.dtype)
         maker.held = Held(parts=found, way=way, base_bytes=base_bytes)
+        maker.layout = self.layout if way.offload == "none" else None  # else a look would drive the denoiser out
         return maker
 
 
@@ -110,6 +119,21 @@ class Held:
     parts: list[memory.Part]
     way: memory.Way
     base_bytes: int
+
+
+def wanted(name: str, device: torch.device) -> memory.Way:
+    """Return how to load weights in the dtype called `name`: one of `machine.dtype`, or float8. Raises: InputError."""
+    if name != float8.NAME:
+        return memory.Way(dtype=machine.dtype(name, device))
+    float8.require(device)
+    return memory.Way(dtype=torch.bfloat16, quantisation=float8.NAME)
+
+
+def checked(checkpoint: Checkpoint, folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
+    """Return a fingerprint of each component, and where those lie that `folder` lacks. Raises: WeightsError."""
+    hashes = files.check(folder, [*checkpoint.classes, *filter(None, [checkpoint.based_on])])
+    elsewhere = _elsewhere(checkpoint, folder)
+    return hashes | {name: files.fingerprint(files.weight_files(part)) for name, part in elsewhere.items()}, elsewhere
 
 
 def _elsewhere(checkpoint: Checkpoint, folder: Path) -> dict[str, Path]:
@@ -175,63 +199,12 @@ def _fitted(folder: Path, read: Callable[[], Any]) -> Any:
         raise WeightsError(f"{folder} can't be loaded: {said}") from None
 
 
-def adapt(pipe: Any, checkpoint: Checkpoint, adapters: tuple[Adaptation, ...]) -> str:
-    """Add adapters to a pipeline, one beside the other; return what a film's file says of them.
-
-    Raises:
-        InputError: the family takes none.
-        WeightsError: no such file, a damaged or pickled one, or one that was made for another base.
-    """
-    if not checkpoint.has_lora:
-        raise InputError(f"{checkpoint.name} takes no adapters")
-    names = []
-    for number, each in enumerate(adapters):
-        tensors = _adapter(each.path)
-        names.append(f"adapter_{number}")
-        said = f"{each.path} was made for another base than {checkpoint.name}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                pipe.load_lora_weights(dict(tensors), adapter_name=names[-1])
-            except (ValueError, KeyError, RuntimeError, TypeError, IndexError, AttributeError) as error:
-                raise WeightsError(f"{said}: {next(iter(str(error).splitlines()), '')}"[:300]) from None
-        wanted, added = _num_pairs(tensors), _num_added(pipe, names[-1])
-        if added < wanted:
-            raise WeightsError(f"{said}: {wanted - added} of its {wanted} layers are not there")
-    pipe.set_adapters(names, [each.scale for each in adapters])
-    return ",".join(f"{weights.digest(each.path)}:{each.scale:g}" for each in adapters)
-
-
-def _adapter(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise WeightsError(f"there is no adapter {path}")
-    if path.suffix in files.PICKLED:
-        raise WeightsError(f"{path} is a pickle, which can run any code when it is read; only safetensors are read")
-    files.header(path)
-    with safe_open(path, "pt") as opened:
-        if "rushes" in (opened.metadata() or {}):
-            raise WeightsError(f"{path} was made for Rushes' own film model, not for an open-weight one")
-    tensors = load_file(path)
-    if not _num_pairs(tensors):
-        raise WeightsError(f"{path} is no adapter: it holds no pair of low-rank matrices")
-    return tensors
-
-
-def _num_pairs(tensors: dict[str, torch.Tensor]) -> int:
-    return sum(".lora_A." in name or "lora_down" in name or ".lora.down" in name for name in tensors)
-
-
-def _num_added(pipe: Any, adapter: str) -> int:
-    """Return how many layers of a pipeline's models have got an adapter."""
-    models = [model for model in pipe.components.values() if isinstance(model, torch.nn.Module)]
-    names = (name for model in models for name, _ in model.named_modules())
-    return sum(name.endswith(f"lora_A.{adapter}") for name in names)
-
-
 class DiffusersMaker:
     """A pipeline that turns requests into frames; the same request gives the same frames on the same machine."""
 
     held: Held | None = None
+    layout: Layout | None = None  # None: nobody can watch
+    _shown, _preview_s = 0.0, 0.0  # when the last preview was, and how long it took
 
     def __init__(
         self, pipe: Any, checkpoint: Checkpoint, hashes: dict[str, str], arguments: Arguments, dtype: torch.dtype
@@ -246,7 +219,9 @@ class DiffusersMaker:
         return config.to_dict(request) | {"weights": self.hashes, "rushes": __version__} | made
 
     def generate(self, request: GenerationRequest, watch: Watch) -> Iterator[np.ndarray]:
-        """Yield the frames, uint8 RGB `[h w 3]`; `watch(step, None)` hears of each step.
+        """Yield the frames, uint8 RGB `[h w 3]`; `watch(step, clean estimate)` sees each step.
+
+        Where a look would take too long, or the weights are not all there, it sees None.
 
         Raises:
             InputError: what the model can't make.
@@ -259,7 +234,7 @@ class DiffusersMaker:
         unknown = sorted(set(arguments) - set(legal))
         assert not unknown, unknown
         random = torch.Generator().manual_seed(request.seed)
-        heard = _Heard(pipe, self.checkpoint.denoiser, request, watch)
+        heard = self._steps(pipe, request, watch)
         memory.forget_peak(self.device)
         try:
             with heard, torch.inference_mode(), warnings.catch_warnings():
@@ -275,6 +250,28 @@ class DiffusersMaker:
             if not np.isfinite(frame).all():
                 raise RushesError(f"{self.checkpoint.name} overflowed in {self.dtype}; try --dtype float32")
             yield np.rint(np.asarray(frame, np.float32).clip(0, 1) * 255).astype(np.uint8)
+
+    def _steps(self, pipe: Any, request: GenerationRequest, watch: Watch) -> Steps:
+        sight, shape = None, request.shape
+        if self.layout is not None:
+            grid = latents.grid(pipe.vae, shape.frames, shape.height, shape.width)
+            sight = Sight(layout=self.layout, grid=grid, is_due=self._is_due)
+        return Steps(pipe, self.checkpoint.denoiser, request, watch, sight)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._shown >= self._preview_s / PREVIEW_SHARE
+
+    @torch.inference_mode()
+    def preview(self, clean: torch.Tensor) -> np.ndarray:
+        """Return the middle of a clean estimate `[1 c t h w]` as a small picture, uint8 `[h w 3]`."""
+        began = time.monotonic()
+        pixels = latents.painted(self.pipe.vae, clean.narrow(2, clean.shape[2] // 2, 1)).nan_to_num()
+        frame = ((pixels.permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        picture = Image.fromarray(frame)
+        picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
+        self._shown = time.monotonic()
+        self._preview_s = self._shown - began
+        return np.asarray(picture)
 
     def estimate(self, request: GenerationRequest) -> Estimate:
         """Predict the cost of `request` from the size of what was loaded. Raises: InputError."""
@@ -312,34 +309,6 @@ class DiffusersMaker:
             pipe.set_progress_bar_config(disable=True)
             self._pipes[name] = pipe
         return self._pipes[name]
-
-
-class _Heard:
-    """Lets `watch` hear of each step, by the pipeline's own callback or, where it has none, from its denoiser."""
-
-    def __init__(self, pipe: Any, denoiser: str, request: GenerationRequest, watch: Watch) -> None:
-        self._denoiser, self._request, self._watch = pipe.components[denoiser], request, watch
-        self._calls, self._hook = 0, None
-        has_callback = STEP_END in inspect.signature(pipe.__call__).parameters
-        self.arguments: dict[str, Any] = {STEP_END: self._step} if has_callback else {}
-
-    def __enter__(self) -> None:
-        if not self.arguments:
-            self._hook = self._denoiser.register_forward_hook(self._call)
-
-    def __exit__(self, *raised: object) -> None:
-        if self._hook is not None:
-            self._hook.remove()
-
-    def _step(self, pipe: Any, index: int, at: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        self._watch(index + 1, None)
-        return tensors
-
-    def _call(self, *called: object) -> None:
-        passes = 2 if self._request.guidance_scale > 1 else 1
-        self._calls += 1
-        if self._calls % passes == 0:
-            self._watch(self._calls // passes, None)
 
 
 def _pictures(request: GenerationRequest) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rushes.models.open import Checkpoint, OpenFamily
 from rushes.models.open._diffusers import Loader
+from rushes.models.open._latents import TURNED
 from rushes.tiers import Native, Tier
 from rushes.types import VideoShape
 
@@ -82,5 +83,5 @@ SPEC = OpenFamily(
             architecture=LATER | {"in_channels": 32, "ofs_embed_dim": 512},
         ),
     ),
-    load=Loader(),
+    load=Loader(layout=TURNED),
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from rushes.models.open import Checkpoint, OpenFamily
 from rushes.models.open._diffusers import Loader, usual
+from rushes.models.open._latents import Grid, Layout
 from rushes.tiers import Native, Tier
 from rushes.types import Factors, GenerationRequest, VideoShape
 
@@ -41,11 +44,20 @@ def _checkpoint(name: str, repo: str, licence: str, steps: int, guidance: float,
     )
 
 
+def _packed(pipe: Any, x: Tensor) -> Tensor:
+    return pipe._pack_latents(x[:, :, 0], len(x), x.shape[1], *x.shape[3:])
+
+
+def _unpacked(pipe: Any, x: Tensor, grid: Grid) -> Tensor:
+    factor = pipe.vae_scale_factor
+    return pipe._unpack_latents(x, grid[1] * factor, grid[2] * factor, factor)[:, :, None]
+
+
 SPEC = OpenFamily(
     name="flux",
     checkpoints=(
         _checkpoint("flux-dev", "FLUX.1-dev", "FLUX.1 [dev] non-commercial", 28, 3.5, True),
         _checkpoint("flux-schnell", "FLUX.1-schnell", "Apache-2.0", 4, 0.0, False),
     ),
-    load=Loader(arguments=arguments),
+    load=Loader(arguments=arguments, layout=Layout(carry=_packed, take=_unpacked)),
 )

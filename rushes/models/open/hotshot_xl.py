@@ -25,11 +25,13 @@ from rushes.models.open import (
     Place,
     Published,
     Watch,
+    _adapters,
     _diffusers,
     _files,
     _hotshot_unet,
     memory,
 )
+from rushes.models.open._latents import Layout
 from rushes.nn import machine, weights
 from rushes.tiers import Native, Tier
 from rushes.types import Condition, Factors, GenerationRequest, VideoShape
@@ -41,6 +43,8 @@ SIZES = ((320, 768), (384, 672), (416, 608), (512, 512), (608, 416), (672, 384),
 SOURCE_SIZE, TARGET_SIZE = (1920, 1080), (512, 512)
 FAINT, CLEAR = 100, 200  # Canny's thresholds
 HELD = 1.4  # less the strength of a remix: how firmly the earlier film's lines hold, 1 at most
+# Its network gets a film's frames as a batch of pictures.
+FRAMES_APART = Layout(carry=lambda pipe, x: x[0].transpose(0, 1), take=lambda pipe, x, grid: x.transpose(0, 1)[None])
 TEXT = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 
 
@@ -81,21 +85,22 @@ def load(checkpoint: Checkpoint, folder: Path, place: Place) -> HotshotMaker:
     torch.set_num_threads(place.threads or torch.get_num_threads())
     _diffusers.library()
     device = machine.device(place.device)
-    dtype, base_bytes = machine.dtype(place.dtype, device), memory.held_bytes(device)
+    way, base_bytes = _diffusers.wanted(place.dtype, device), memory.held_bytes(device)
     hashes = _files.check(folder, checkpoint.classes)
     elsewhere = {name: _files.locate_part(repo) for name, repo in checkpoint.parts}
     hashes |= {name: _files.fingerprint(_files.weight_files(part)) for name, part in elsewhere.items()}
-    found, way = memory.parts(folder, elsewhere), memory.Way(dtype=dtype)
+    found = memory.parts(folder, elsewhere)
     if place.request is not None:
-        way = memory.choose(checkpoint, found, place.request, memory.Machine.here(device), dtype).way
+        way = memory.choose(checkpoint, found, place.request, memory.Machine.here(device), way).way
     if way.quantisation != "none":
         hashes["quantisation"] = way.quantisation
-    pipe = _pipe(folder, elsewhere, dtype)
+    pipe = _pipe(folder, elsewhere, way.dtype)
     if place.adapters:
-        hashes["lora"] = _diffusers.adapt(pipe, checkpoint, place.adapters)
+        hashes["lora"] = _adapters.adapt(pipe, checkpoint, place.adapters, hashes)
     memory.prepare(pipe, way, device)
-    maker = HotshotMaker(pipe, checkpoint, hashes, arguments, dtype)
+    maker = HotshotMaker(pipe, checkpoint, hashes, arguments, way.dtype)
     maker.held = _diffusers.Held(parts=found, way=way, base_bytes=base_bytes)
+    maker.layout = FRAMES_APART if way.offload == "none" else None
     return maker
 
 
@@ -162,7 +167,7 @@ class HotshotMaker(_diffusers.DiffusersMaker):
     """SDXL's pipeline around our network: what it takes for pictures are a film's frames."""
 
     def generate(self, request: GenerationRequest, watch: Watch) -> Iterator[np.ndarray]:
-        """Yield the frames, uint8 RGB `[h w 3]`; `watch(step, None)` hears of each step.
+        """Yield the frames, uint8 RGB `[h w 3]`; `watch(step, clean estimate)` sees each step, as every maker's does.
 
         Raises:
             InputError: what the model can't make.
@@ -180,16 +185,12 @@ class HotshotMaker(_diffusers.DiffusersMaker):
     @torch.inference_mode()
     def _latents(self, request: GenerationRequest, watch: Watch) -> torch.Tensor:
         """Return the film's frames as latents `[f c h w]`."""
-
-        def heard(pipe: Any, index: int, at: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            watch(index + 1, None)
-            return tensors
-
         asked = self._arguments(self.pipe, request) | self._control(request)
         random = torch.Generator().manual_seed(request.seed)
-        with warnings.catch_warnings():
+        heard = self._steps(self.pipe, request, watch)
+        with heard, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self.pipe(**asked, generator=random, callback_on_step_end=heard, output_type="latent").images
+            return self.pipe(**asked, **heard.arguments, generator=random, output_type="latent").images
 
     @torch.inference_mode()
     def _painted(self, latent: torch.Tensor) -> np.ndarray:

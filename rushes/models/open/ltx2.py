@@ -6,6 +6,7 @@ from typing import Any
 
 from rushes.models.open import Checkpoint, OpenFamily, Published
 from rushes.models.open._diffusers import Loader, usual
+from rushes.models.open._latents import PACKED
 from rushes.tiers import Native, Tier
 from rushes.types import Factors, GenerationRequest, VideoShape
 
@@ -53,5 +54,5 @@ SPEC = OpenFamily(
             text_parameters=GEMMA,
         ),
     ),
-    load=Loader(arguments=arguments),
+    load=Loader(arguments=arguments, layout=PACKED, is_taught=False),
 )

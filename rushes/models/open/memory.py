@@ -25,13 +25,14 @@ from rushes.errors import RushesError
 from rushes.models.open import Checkpoint, _files
 from rushes.models.open import _memory_shapes as shapes
 from rushes.models.open._catalogue import INDEX, read_json
+from rushes.nn import float8
 from rushes.types import GenerationRequest, VideoShape
 
 KEPT_ROWS = 20  # of a kind; those before them count no more
 SPARE = 0.05  # of what is free: left for everybody else
 FILM_COPIES = 4  # of a finished film's float32 numbers: decoded, brought to 0..1, turned round, stacked
 IDLE = ("encoder.", "quant_conv.")  # of an autoencoder that only paints
-FLOAT32, INT8 = 4, 1.03  # bytes a number; int8 has a scale per row besides
+FLOAT32, EIGHT_BITS = 4, 1.03  # bytes a number; eight bits have a scale per row besides
 APART = ("Wan", "HunyuanVideo15")  # pipelines that ask for the guided and the unguided noise one after the other
 WORST_TEXT = {"T5": 512, "UMT5": 512, "CLIP": 77}
 UNSEEN = {"cpu": 1.4, "cuda": 1.2}  # the correction before anything was measured; the CUDA one is a guess itself
@@ -46,19 +47,22 @@ class Machine:
     device: str
     device_bytes: int
     host_bytes: int
+    has_float8: bool = False
 
     @classmethod
     def here(cls, device: torch.device) -> Machine:
         """Return this machine as it is now; what this process holds already counts as taken."""
         host = psutil.virtual_memory().available
         own = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else host
-        return cls(device=device.type, device_bytes=own, host_bytes=host)
+        return cls(device=device.type, device_bytes=own, host_bytes=host, has_float8=float8.is_there(device))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A way of loading a model: `quantisation` none or int8 (weights of linear layers), `offload` none, model (the
-    part at work alone is on the device) or sequential (the layer at work alone); `is_tiled`: painted piece by piece.
+    """A way of loading a model: `quantisation` none, int8 (weights of linear layers) or float8 (what they read, too).
+
+    `offload` none, model (the part at work alone is on the device) or sequential (the layer at work alone);
+    `is_tiled`: painted piece by piece.
     """
 
     dtype: torch.dtype
@@ -68,7 +72,7 @@ class Way:
 
     def __str__(self) -> str:
         name = str(self.dtype).removeprefix("torch.")
-        words = [name, f"{self.quantisation} weights" if self.quantisation != "none" else ""]
+        words = [name, {"none": "", "int8": "int8 weights"}.get(self.quantisation, self.quantisation)]
         words += [f"{self.offload} offload" if self.offload != "none" else "", "tiled" if self.is_tiled else ""]
         return ", ".join(word for word in words if word)
 
@@ -90,7 +94,7 @@ class Part:
         """Return the bytes of its weights once loaded; `is_exact` where they stay float32."""
         if is_exact or way.quantisation == "none" or self.name == "vae":
             return self.num_parameters * (FLOAT32 if is_exact else way.dtype.itemsize)
-        return int(self.num_linear * INT8 + (self.num_parameters - self.num_linear) * way.dtype.itemsize)
+        return int(self.num_linear * EIGHT_BITS + (self.num_parameters - self.num_linear) * way.dtype.itemsize)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +216,7 @@ def _working(checkpoint: Checkpoint, part: Part, request: GenerationRequest, way
     dtype = torch.float32 if is_exact else way.dtype
     kind = str(part.says["_class_name"])
     is_guided = request.guidance_scale > 1
-    batch = 2 if is_guided and not checkpoint.makes.startswith(APART) else 1
+    batch = 2 if is_guided and not checkpoint.classes[0].startswith(APART) else 1
     if part.name.startswith("text_encoder"):
         length = next((num for word, num in WORST_TEXT.items() if kind.startswith(word)), 256)
         return shapes.text(part.says, length, 1, dtype.itemsize)
@@ -243,14 +247,14 @@ def _painting(says: dict[str, Any], shape: VideoShape, dtype: torch.dtype, way: 
     return max(once + rest, FILM_COPIES * shape.frames * pixels * FLOAT32)
 
 
-def choose(checkpoint: Checkpoint, found: list[Part], request: GenerationRequest, here: Machine, dtype: Any) -> Fit:
-    """Return the fastest way of loading that fits `here`, by the corrected guess.
+def choose(checkpoint: Checkpoint, found: list[Part], request: GenerationRequest, here: Machine, wanted: Way) -> Fit:
+    """Return the fastest way of loading that fits `here`, by the corrected guess; `wanted` is what it should be like.
 
     Raises:
         RushesError: none does; says what is missing, and which film of this model would fit.
     """
     tried: list[Guess] = []
-    for way in ways(dtype, here.device):
+    for way in ways(wanted, here):
         made = corrected(guess(checkpoint, found, request, way, device=here.device))
         if _fits(made, here):
             return Fit(way=way, guess=made, tried=tuple(tried))
@@ -265,14 +269,20 @@ def choose(checkpoint: Checkpoint, found: list[Part], request: GenerationRequest
     )
 
 
-def ways(dtype: torch.dtype, device: str) -> list[Way]:
-    """Return the ways of loading, the fastest first; those that change the weights after those that do not."""
-    tiled = Way(dtype=dtype, is_tiled=True)
-    if device == "cpu":  # where weights are read whole before they are quantised, so that nothing would be saved
-        return [Way(dtype=dtype), tiled]
-    apart, small = replace(tiled, offload="model"), replace(tiled, quantisation="int8")
-    both = replace(apart, quantisation="int8")
-    return [Way(dtype=dtype), tiled, apart, small, both, replace(tiled, offload="sequential")]
+def ways(wanted: Way, here: Machine) -> list[Way]:
+    """Return the ways of loading, the fastest first; those that change the weights after those that do not.
+
+    Where float8 is wanted, all of them are in float8.
+    """
+    tiled = replace(wanted, is_tiled=True)
+    if here.device == "cpu":  # where weights are read whole before they are quantised, so that nothing would be saved
+        return [wanted, tiled]
+    apart = replace(tiled, offload="model")
+    if wanted.quantisation != "none":
+        return [wanted, tiled, apart]
+    eight = float8.NAME if here.has_float8 and wanted.dtype == torch.bfloat16 else "int8"
+    small, both = (replace(each, quantisation=eight) for each in (tiled, apart))
+    return [wanted, tiled, apart, small, both, replace(tiled, offload="sequential")]
 
 
 def _fits(made: Guess, here: Machine) -> bool:
@@ -300,12 +310,14 @@ def prepare(pipe: Any, way: Way, device: torch.device) -> None:
         for name in ("enable_tiling", "enable_slicing"):
             if hasattr(pipe.vae, name):
                 getattr(pipe.vae, name)()
-    if way.quantisation == "int8":
-        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+    models = [each for name, each in pipe.components.items() if name != "vae" and isinstance(each, torch.nn.Module)]
+    for model in models if way.quantisation != "none" else ():
+        if way.quantisation == float8.NAME:
+            float8.quantise(model)
+        else:
+            from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
-        for name, model in pipe.components.items():
-            if name != "vae" and isinstance(model, torch.nn.Module):
-                quantize_(model, Int8WeightOnlyConfig())
+            quantize_(model, Int8WeightOnlyConfig())
     if way.offload == "model":
         pipe.enable_model_cpu_offload(device=device)
     elif way.offload == "sequential":

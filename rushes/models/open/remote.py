@@ -6,6 +6,7 @@ A model is named `http(s)://HOST[:PORT]/v1#MODEL`; the key is $RUSHES_REMOTE_KEY
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from rushes import __version__, config
 from rushes.errors import InputError, RushesError
@@ -27,6 +29,7 @@ KEY = "RUSHES_REMOTE_KEY"
 TIMEOUT_S, PAUSE_S = 60.0, 2.0
 PATIENCE = 5  # answers in a row that may fail while a film is waited for
 DONE, OVER = "completed", ("completed", "failed", "cancelled")
+PICTURES, PREVIEW_PX = ("WEBP", "PNG", "JPEG"), 512
 FRAME_COPIES = 4  # of a film's pixels that are held at once
 FULL = ("fps", "num_frames", "num_inference_steps", "guidance_scale", "seed", "negative_prompt")
 
@@ -64,6 +67,10 @@ class RemoteMaker:
             size = {"height": shape.height, "width": shape.width}
             yield from decode.filling(path, num_frames=shape.frames, fps=request.fps, **size)
 
+    def preview(self, clean: np.ndarray) -> np.ndarray:
+        """Return the picture that the server sent, uint8 `[h w 3]`."""
+        return clean
+
 
 class _Server:
     """A connection to a Videos API; whatever goes wrong on the way is one line."""
@@ -87,7 +94,7 @@ class _Server:
         name, failed = made["id"], 0
         try:
             while made.get("status") not in OVER:
-                watch(round(request.num_steps * (made.get("progress") or 0) / 100), None)
+                watch(round(request.num_steps * (made.get("progress") or 0) / 100), self._seen(made))
                 time.sleep(PAUSE_S if made.get("pause_s") is None else made["pause_s"])
                 try:
                     made, failed = self._call("GET", f"/videos/{name}"), 0
@@ -103,6 +110,19 @@ class _Server:
             said = (made.get("error") or {}).get("message") or made["status"]
             raise RushesError(f"{self._address} made no film: {said}")
         return self._send("GET", f"/videos/{name}/content").content
+
+    def _seen(self, made: dict[str, Any]) -> np.ndarray | None:
+        """Return a picture, uint8 `[h w 3]`, of a film that is being made, where the server itself has one."""
+        here = self._httpx.URL(self._address)
+        there = here.join(made.get("preview_url") or "")
+        if there == here or there.host != here.host:  # nobody else is to see the key
+            return None
+        with contextlib.suppress(self._httpx.HTTPError, OSError, ValueError):
+            content = self._client.get(there).raise_for_status().content
+            with Image.open(io.BytesIO(content), formats=PICTURES) as picture:
+                picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
+                return np.asarray(picture.convert("RGB"))
+        return None
 
     def _ask(self, request: GenerationRequest, model: str) -> dict[str, Any]:
         """Order the film: in full where the server says that it takes more than the API's own four words."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from rushes.models.open import Checkpoint, OpenFamily, Published
 from rushes.models.open._diffusers import Loader, usual
+from rushes.models.open._latents import PICTURES
 from rushes.tiers import Native, Tier
 from rushes.types import Factors, GenerationRequest, VideoShape
 
@@ -55,5 +56,5 @@ SPEC = OpenFamily(
             text_parameters=123_060_480 + 694_659_840,
         ),
     ),
-    load=Loader(arguments=arguments),
+    load=Loader(arguments=arguments, layout=PICTURES),
 )

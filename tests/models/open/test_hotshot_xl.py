@@ -101,7 +101,15 @@ def film(maker: HotshotMaker, asked: GenerationRequest) -> np.ndarray:
 
 def test_a_film_is_made_and_made_again(maker: HotshotMaker) -> None:
     steps: list[int] = []
-    frames = list(maker.generate(request(), lambda step, nothing: steps.append(step)))
+    seen: list[torch.Tensor] = []
+
+    def watch(step: int, clean: torch.Tensor | None) -> None:
+        steps.append(step)
+        seen.extend([] if clean is None else [clean])
+
+    frames = list(maker.generate(request(), watch))
+    assert [clean.shape for clean in seen] == [(1, 4, 8, *seen[0].shape[3:])]
+    assert maker.preview(seen[0]).shape == (64, 128, 3)
     again = film(maker, request())
     assert again.shape == (8, 64, 128, 3) and again.dtype == np.uint8
     assert np.array_equal(np.stack(frames), again) and steps == [1]

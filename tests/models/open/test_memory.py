@@ -92,27 +92,37 @@ def test_a_part_that_changes_its_dtype_is_there_twice_while_it_is_read() -> None
      (6.7, "bfloat16, int8 weights, model offload, tiled"), (3.0, "bfloat16, sequential offload, tiled")],
 )  # fmt: skip
 def test_the_fastest_way_that_fits_is_chosen(free: float, said: str) -> None:
-    fit = memory.choose(CHECKPOINT, REAL, request(), machine(free, device="cuda"), torch.bfloat16)
+    fit = memory.choose(CHECKPOINT, REAL, request(), machine(free, device="cuda"), HALF)
     assert str(fit.way) == said and fit.guess.peak <= free * GIGA
     assert all(guess.peak > 0.95 * free * GIGA for guess in fit.tried)
 
 
+def test_eight_bits_are_floats_where_there_are_such() -> None:
+    here = replace(machine(11, device="cuda"), has_float8=True)
+    assert str(memory.choose(CHECKPOINT, REAL, request(), here, HALF).way) == "bfloat16, float8, tiled"
+    asked = replace(HALF, quantisation="float8")
+    assert [str(way) for way in memory.ways(asked, here)][:2] == ["bfloat16, float8", "bfloat16, float8, tiled"]
+    assert billions("transformer", 1.0, "WanTransformer3DModel").held(asked, is_exact=False) == pytest.approx(
+        1.03 * GIGA
+    )
+
+
 def test_a_processor_has_nowhere_to_offload_to() -> None:
-    assert [str(way) for way in memory.ways(torch.float32, "cpu")] == ["float32", "float32, tiled"]
+    assert [str(way) for way in memory.ways(FLOAT, machine(9))] == ["float32", "float32, tiled"]
 
 
 def test_too_little_memory_is_said_with_what_would_fit() -> None:
     long = request(frames=81, side=1280)
     with pytest.raises(RushesError) as caught:
-        memory.choose(CHECKPOINT, REAL, long, machine(20), torch.bfloat16)
+        memory.choose(CHECKPOINT, REAL, long, machine(20), HALF)
     assert "GB are free" in str(caught.value) and "frames of" in str(caught.value) and "would fit" in str(caught.value)
     with pytest.raises(RushesError, match=r"weights alone are 14\.2 GB"):
-        memory.choose(CHECKPOINT, REAL, request(), machine(2), torch.bfloat16)
+        memory.choose(CHECKPOINT, REAL, request(), machine(2), HALF)
 
 
 def test_the_memory_beside_a_device_counts_too() -> None:
     with pytest.raises(RushesError, match="of memory beside it"):
-        memory.choose(CHECKPOINT, REAL, request(), machine(13, host_gb=4, device="cuda"), torch.bfloat16)
+        memory.choose(CHECKPOINT, REAL, request(), machine(13, host_gb=4, device="cuda"), HALF)
 
 
 def made(kind: str = "WanPipeline", device: str = "cpu") -> Guess:

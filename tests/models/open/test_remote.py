@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import studios
 import wires
+from PIL import Image
 
 from rushes.errors import InputError, RushesError
 from rushes.media.encode import encode
@@ -91,7 +92,7 @@ class Plain(http.server.BaseHTTPRequestHandler):
 
     asked: list[dict] = []  # noqa: RUF012
     deleted: list[str] = []  # noqa: RUF012
-    content = b""
+    content = picture = b""
 
     def _answer(self, value: object, status: int = 200) -> None:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -104,6 +105,8 @@ class Plain(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.endswith("/content"):
             return self._answer(self.content)
+        if self.path == "/look.png":
+            return self._answer(self.picture)
         if "/models/" in self.path:
             return self._answer({"id": "sora-2", "object": "model"})
         if self.path.endswith("broken"):
@@ -131,6 +134,8 @@ def plain(tmp_path: Path) -> Iterator[str]:
     frames = (np.full((64, 64, 3), 8 * index, np.uint8) for index in range(30))
     encode(tmp_path / "film.mp4", frames, fps=30, shape=shape)
     Plain.content = (tmp_path / "film.mp4").read_bytes()
+    Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(tmp_path / "look.png")
+    Plain.picture = (tmp_path / "look.png").read_bytes()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -162,3 +167,11 @@ def test_it_is_loaded_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     maker = found.family.load(found.checkpoint, Path(), Place())
     assert maker.record(REQUEST)["weights"] == {} and maker.estimate(REQUEST).seconds == 0
     assert remote.split("http://films.example.org/v1/#x") == ("http://films.example.org/v1", "x")
+
+
+def test_pictures_meanwhile_are_seen_where_they_are_the_servers_own(plain: str) -> None:
+    with remote._Server(remote.split(plain)[0], "key") as server:
+        seen = server._seen({"preview_url": "/look.png"})
+        assert seen is not None and remote.RemoteMaker("").preview(seen).shape == (60, 80, 3)
+        for other in (None, "/v1/models/sora-2", plain.replace("127.0.0.1", "127.0.0.2")):
+            assert server._seen({"preview_url": other}) is None
