@@ -115,21 +115,26 @@ def work(end: Connection, build: Callable[..., Callable[[], object]], how: argpa
         end.send(time.perf_counter() - start)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--same-memory", action="store_true")
-    parser.add_argument("--batched", action="store_true")
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--grids", default="flipbook,short,feature")
-    how = parser.parse_args()
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what every such comparison asks."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--compile", action="store_true")
+    made.add_argument("--same-memory", action="store_true")
+    made.add_argument("--batched", action="store_true")
+    made.add_argument("--steps", type=int, default=4)
+    made.add_argument("--repeats", type=int, default=5)
+    made.add_argument("--threads", type=int, default=torch.get_num_threads())
+    made.add_argument("--grids", default="flipbook,short,feature")
+    return made
+
+
+def compete(rival: str, build: Callable[..., Callable[[], object]], how: argparse.Namespace) -> None:
+    """Let ours and a rival take turns on each grid, and print the ratios."""
     context = multiprocessing.get_context("spawn")
     ends, sides = [], []
-    for build in (ours, theirs):
+    for side in (ours, build):
         near, far = context.Pipe()
-        sides.append(context.Process(target=work, args=(far, build, how), daemon=True))
+        sides.append(context.Process(target=work, args=(far, side, how), daemon=True))
         sides[-1].start()
         ends.append(near)
     for name in how.grids.split(","):
@@ -141,11 +146,11 @@ def main() -> None:
         ratios = [b / a for a, b in zip(*spent, strict=True)]
         mine, other = (statistics.median(times) / how.steps for times in spent)
         best = min(spent[1]) / min(spent[0])
-        print(f"{name}: ours {mine:.4f} s/step, diffusers LTX {other:.4f} s/step, ", end="")
+        print(f"{name}: ours {mine:.4f} s/step, {rival} {other:.4f} s/step, ", end="")
         print(f"median {statistics.median(ratios):.2f}x of {min(ratios):.2f} to {max(ratios):.2f}, best {best:.2f}x")
     for end in ends:
         end.send(None)
 
 
 if __name__ == "__main__":
-    main()
+    compete("diffusers LTX", theirs, parser(__doc__).parse_args())

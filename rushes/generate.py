@@ -27,7 +27,7 @@ BASE_BYTES = 400_000_000  # Python, torch, the encoder
 FOLDED = "folded.safetensors"
 UNPLANNED = Condition(kind="loop")  # a trial of the film model alone
 WINDOWS_APART = 1_000_003  # between the seeds of a long film's windows
-ENCODING_S = 1.1e-8  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
+ENCODING_S = 5.5e-9  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
 
 
 class Generator:

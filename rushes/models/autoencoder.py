@@ -24,15 +24,16 @@ from torch import Tensor, nn
 from rushes.config import from_dict
 from rushes.errors import InputError
 from rushes.models import Family
+from rushes.models._brush import Brush
 from rushes.nn import machine, weights
 
 LATENT_FPS = 2
 ENCODED_FPS = 8
 PAINTED_FPS = 24
-FRAMES_AT_ONCE = 2  # at 1280x720 the buffers of more are mapped anew for every chunk, which takes as long as painting
 SHOWN_ERROR = 0.06  # of the linear inverse, rms, of pixels in [-1, 1]: 30 dB
 FINE = 16  # pixels per cell of the finest features
 HEADS = {FINE: 1, 48: 3, 80: 5}  # pixels per cell -> pixels per view pixel
+TRIAL, TRIAL_FRAMES = (4, 4), torch.tensor([1, 5, 9])  # cells and frames of what a brush is fitted to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(F.relu(x))))
+        return self.second(F.relu_(self.first(F.relu(x)))).add_(x)
 
 
 class Painter(nn.Module):
@@ -243,6 +244,12 @@ class Autoencoder(nn.Module):
         self.config = config
         self.transform = PatchTransform(config)
         self.painter = Painter(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._brushes: dict[tuple[int, int, int, torch.device], Brush] = {}
+
+    def train(self, mode: bool = True) -> Self:
+        """Begin or end training, as of any module; what films were painted with no longer counts."""
+        self._brushes.clear()
+        return super().train(mode)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> Self:
@@ -270,10 +277,15 @@ class Autoencoder(nn.Module):
         return self.transform.encode(views)
 
     def views(self, triples: Tensor) -> Tensor:
-        """Return the linear inverse around each of twelve frames, `[b 12 6 16h 16w]`: the nearest view, then the next.
+        """Return the linear inverse around each of twelve frames, `[b 12 6 16h 16w]`: nearest view, then the next."""
+        shown, (nearer, other) = self.shown(triples), self._nearest()
+        return torch.cat((shown[:, nearer], shown[:, other]), dim=2)
 
-        The present half-second has four views; the fifth is the next one's first, or where a film ends (its last
-        latent frame is its own neighbour) the fourth again.
+    def shown(self, triples: Tensor) -> Tensor:
+        """Return the five views, `[b 5 3 16h 16w]`, that a half-second lies between.
+
+        Four are its own; the fifth is the next one's first, or where a film ends (its last latent frame is its own
+        neighbour) the fourth again.
         """
         _, present, following = triples.unflatten(1, (3, -1)).unbind(1)
         shown = self.transform.decode(torch.stack((present, following), dim=2).float()).transpose(1, 2)
@@ -281,12 +293,14 @@ class Autoencoder(nn.Module):
             shown = F.interpolate(shown, scale_factor=(1, FINE / self.config.cell, FINE / self.config.cell))
         ends = (present == following).flatten(1).all(1).view(-1, 1, 1, 1)
         fifth = torch.where(ends, shown[:, 3], shown[:, self.config.window])
-        shown = torch.cat((shown[:, : self.config.window], fifth[:, None]), dim=1)
-        index = torch.arange(self.painter.frames, device=triples.device)
+        return torch.cat((shown[:, : self.config.window], fifth[:, None]), dim=1)
+
+    def _nearest(self) -> tuple[list[int], list[int]]:
+        """Return which of the five views is nearest to each of twelve frames, and which is next."""
         each = self.painter.frames // self.config.window
-        before, is_late = index // each, (index % each) * 2 > each
-        nearer, other = before + is_late.long(), before + 1 - is_late.long()
-        return torch.cat((shown[:, nearer], shown[:, other]), dim=2)
+        places = [divmod(index, each) for index in range(self.painter.frames)]
+        nearer = [before + (2 * late > each) for before, late in places]
+        return nearer, [2 * before + 1 - near for (before, _), near in zip(places, nearer, strict=True)]
 
     def features(self, triples: Tensor, frames: Tensor) -> Tensor:
         """Return what the painter's heads read, `[b*f e+3 16h 16w]`, for some frames of each middle latent frame.
@@ -339,38 +353,63 @@ class Autoencoder(nn.Module):
         if latent.device.type == "cpu":
             yield from self._paint_abreast(work, fps, pixels)
         else:
-            yield from travelling(self._paint(*few, fps, pixels) for few in work)
+            brush = self._brush(latent, pixels)
+            yield from travelling(self._paint(*few, fps, brush) for few in work)
 
     def _paint_abreast(self, work: list[tuple[Tensor, int]], fps: int, pixels: int) -> Iterator[Tensor]:
         """Paint half-seconds on all of torch's threads, one each, at most one more than are painting ahead."""
         waiting, threads = iter(work), torch.get_num_threads()
         with ThreadPoolExecutor(threads, initializer=machine.work_with, initargs=(1,)) as pool:
-            painting = deque(pool.submit(self._paint, *few, fps, pixels) for few in islice(waiting, threads + 1))
             try:
+                brush = pool.submit(self._brush, work[0][0], pixels).result()
+                painting = deque(pool.submit(self._paint, *few, fps, brush) for few in islice(waiting, threads + 1))
                 while painting:
                     yield painting.popleft().result()
-                    painting.extend(pool.submit(self._paint, *few, fps, pixels) for few in islice(waiting, 1))
+                    painting.extend(pool.submit(self._paint, *few, fps, brush) for few in islice(waiting, 1))
             finally:
                 pool.shutdown(cancel_futures=True)
                 torch.set_num_threads(threads)  # a thread's own number becomes that of the threads after it
 
     def decode_bytes(self, num_cells: int, *, fps: int, pixels: int, threads: int) -> int:
         """Return about how much memory `decode` needs at once for frames of `num_cells` cells."""
-        channels = 3 * HEADS[pixels] ** 2 + 3 * self.config.widths[-1]  # what a thread holds at 16 pixels per cell
-        sharp = 4 * num_cells * 16**2 * channels * FRAMES_AT_ONCE * 2
-        return threads * sharp + (threads + 2) * (fps // LATENT_FPS) * num_cells * pixels**2 * 3
+        wide = 4 * num_cells * (3 * pixels**2 + 5 * self.config.widths[-1] * FINE**2)
+        coarse = 4 * num_cells * FINE * self.painter.c * self.painter.frames * 3
+        # Freed memory is kept, so a frame's counts twice.
+        return 2 * threads * (wide + coarse) + (threads + 2) * (fps // LATENT_FPS) * num_cells * pixels**2 * 3
 
     @torch.inference_mode()
-    def _paint(self, joined: Tensor, num: int, fps: int, pixels: int) -> Tensor:
-        """Paint the first `num` frames of the middle one of three latent frames `[3c h w]`."""
-        timeline = self.painter.timeline(joined[None])[0, :: PAINTED_FPS // fps].split(FRAMES_AT_ONCE)
-        views = self.views(joined[None])[0, :: PAINTED_FPS // fps].split(FRAMES_AT_ONCE)
-        # Always whole chunks: a convolution may round otherwise for another number of frames.
-        chunks = list(zip(timeline, views, strict=True))[: -(-num // FRAMES_AT_ONCE)]
-        return torch.cat([lay_out(self._levels(*some, pixels)) for some in chunks])[:num]
+    def _brush(self, like: Tensor, pixels: int) -> Brush:
+        """Return what latents `[.. h w]` are painted with, made once.
 
-    def _levels(self, timeline: Tensor, views: Tensor, pixels: int) -> Tensor:
-        return _round(self.painter(self.painter.sharpen(timeline, views), pixels).float().mul_(127.5))
+        What its head sees is learned from noise, so that no film changes another's.
+        """
+        height, width = (FINE * side for side in like.shape[-2:])
+        which = (pixels, height, width, like.device)
+        if which not in self._brushes:
+            random = torch.Generator().manual_seed(0)
+            noise = torch.randn(1, 3 * self.config.channels, *TRIAL, generator=random).to(like.device)
+            seen = self.features(noise * self.transform.deviation().repeat(3).view(-1, 1, 1), TRIAL_FRAMES)
+            self._brushes[which] = Brush(self.painter, self.painter.heads[str(pixels)], seen, (height, width))
+        return self._brushes[which]
+
+    @torch.inference_mode()
+    def _paint(self, joined: Tensor, num: int, fps: int, brush: Brush) -> Tensor:
+        """Paint the first `num` frames of the middle one of three latent frames `[3c h w]`.
+
+        A processor does so one by one: what a frame needs then stays in its caches. An accelerator paints all at once.
+        """
+        every, dtype = PAINTED_FPS // fps, self.painter.into.weight.dtype
+        timeline = self.painter.timeline(joined[None].to(dtype))[0, ::every]
+        shown = self.shown(joined[None])[0].to(dtype).contiguous(memory_format=torch.channels_last)
+        nearer, other = (which[::every] for which in self._nearest())
+        if joined.device.type != "cpu":
+            return brush.paint(timeline, torch.cat((shown[nearer], shown[other]), dim=1))[:num].to(torch.uint8)
+        height, width = (brush.enlarges * side for side in shown.shape[2:])
+        frames = torch.empty(num, height, width, 3, dtype=torch.uint8)
+        for frame, coarse, near, far in zip(frames, timeline.split(1), nearer, other, strict=False):
+            levels = brush.paint(coarse, torch.cat((shown[near, None], shown[far, None]), dim=1))
+            np.copyto(frame.numpy(), levels[0].numpy(), casting="unsafe")  # five times as fast as torch's cast
+        return frames
 
 
 def travelling(frames: Iterable[Tensor], ahead: int = 2) -> Iterator[Tensor]:

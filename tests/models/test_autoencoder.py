@@ -186,6 +186,14 @@ def test_the_first_frames_are_those_of_the_whole_film() -> None:
     assert torch.equal(few, paint(model, latents())[:17])
 
 
+def test_training_on_changes_what_films_are_painted_with() -> None:
+    model = autoencoder()
+    before = paint(model, latents(1))
+    model.train()
+    model.painter.grow16.weight.normal_()
+    assert not torch.equal(paint(model.eval(), latents(1)), before)
+
+
 def test_a_frame_sees_its_neighbouring_half_seconds_and_no_more() -> None:
     model, latent = autoencoder(), latents(5)
     changed = latent.clone()
