@@ -21,6 +21,7 @@ FEATHER = 0.03  # of the picture's height: how softly an area that was made anew
 PIECE_BYTES = 1 << 20
 LARGEST_PX, LEAST_PX = 512, 8  # of a subject's picture
 OPAQUE, SEEN = 250, 32  # alpha: a picture without any below has no transparency; what is seen is above
+MOST_COVERED = 0.95  # of a picture without transparency by its subject; where there is more, nothing was cut off
 ALIKE = 48  # of the sums of differences of R, G and B: what still is background
 
 
@@ -93,6 +94,8 @@ def cutout(path: Path) -> np.ndarray:
     alpha = whole.getchannel("A")
     if np.asarray(alpha).min() > OPAQUE:
         alpha = _off_its_background(whole.convert("RGB"))
+        if np.asarray(alpha).mean() > MOST_COVERED * 255:
+            raise InputError(f"{path.name} has no plain background; give a picture with a transparent or plain one")
         whole.putalpha(alpha)
     box = alpha.point(lambda value: 255 * (value > SEEN)).getbbox()
     if box is None or min(box[2] - box[0], box[3] - box[1]) < LEAST_PX:

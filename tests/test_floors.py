@@ -22,7 +22,10 @@ FLOORS = {
     "cli": 9,
     "__main__": 10,
 }
-STUDIO_SEES = ("types", "tiers", "errors", "config", "log", "registry", "store", "media", "serve.client", "studio")
+STUDIO_SEES = (
+    *("types", "tiers", "errors", "config", "log", "registry", "given"),
+    *("store", "media", "serve.client", "studio"),
+)
 TORCH_FREE = (
     *("errors", "types", "tiers", "layouts", "metering", "given", "config", "registry", "log"),
     *("media", "store", "studio", "serve.client"),

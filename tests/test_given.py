@@ -111,6 +111,10 @@ def test_a_picture_without_a_subject_says_so(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "plain.png")
     with pytest.raises(InputError, match=r"plain\.png shows no subject that can be cut out; give a picture"):
         given.cutout(tmp_path / "plain.png")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    with pytest.raises(InputError, match=r"noise\.png has no plain background"):
+        given.cutout(tmp_path / "noise.png")
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(InputError, match=r"text\.png is no picture"):
         given.cutout(tmp_path / "text.png")

@@ -13,10 +13,12 @@ from rushes.serve.client.database import now
 from rushes.serve.client.jobs import Job, Order
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
+from rushes.studio.library import subjects
 from rushes.studio.members import closing
 from rushes.studio.members.accounts import Caller
 from rushes.studio.money import ledger
 from rushes.studio.settings import PlanConfig
+from rushes.studio.social import characters
 from rushes.studio.trust import moderation, reviews
 from rushes.types import VideoShape
 
@@ -27,12 +29,13 @@ FORMATS = ("mp4", "gif", "webp", "png")
 def place(house: House, session: Session, caller: Caller, order: Order) -> Job:
     """Write, pay and queue an order of `caller`'s, in the transaction of `session`; a repeated one is the first again.
 
-    A prompt that the rules would not decide is made, and held for its owner alone until an admin has looked.
+    A prompt that the rules would not decide is made, and held for its owner alone until an admin has looked. Whoever
+    a film shows has agreed to it, be it new or made from one that does.
 
     Raises:
         InputError: what the model cannot make, with the nearest that it can.
-        RequestError: 400 for a prompt that is not allowed, 402 without the credits, 403 beyond the account's plan or in
-            a studio that is closing, 429 too much at once or on one day.
+        RequestError: 400 for a prompt that is not allowed, 402 without the credits, 403 beyond the account's plan, in a
+            studio that is closing, or without somebody's consent, 429 too much at once or on one day.
     """
     user, plan = caller.user, house.plan(caller.user.plan)
     balance = ledger.lock(session, user, plan)
@@ -41,6 +44,7 @@ def place(house: House, session: Session, caller: Caller, order: Order) -> Job:
         return before
     closing.refuse_new(house.config)
     order = _checked(house, plan, user.plan, order)
+    shown = characters.required(session, user, order)
     verdict = moderation.require_allowed(house, order.request.prompt)
     waiting = jobs.live_count(session, user.id)
     if plan.live_jobs and waiting >= plan.live_jobs:
@@ -50,6 +54,7 @@ def place(house: House, session: Session, caller: Caller, order: Order) -> Job:
     priority = fairness.due(now(), plan.delay_s, waiting, OWN_S)
     cost = price(house, caller, order)
     job = house.queue.submit(session, user.id, order, priority=priority, cost=cost, estimate_s=estimate_s)
+    characters.note_use(session, user, shown, job)
     ledger.reserve(session, balance, job, plan)
     reviews.hold(session, user.id, "film", job.id, order.request.prompt, verdict)
     return job
@@ -77,6 +82,8 @@ def tier_of(order: Order) -> str:
 def _checked(house: House, plan: PlanConfig, plan_name: str, order: Order) -> Order:
     request = order.request
     tiers.check(request, house.offered)
+    if request.condition("subject") and (why := subjects.why_not(house, request.model)) == subjects.NOT_SHOWN:
+        raise RequestError(400, "unsupported_condition", f"{why}; take others, or name none", param="subject_reference")
     if order.format not in FORMATS:
         raise InputError(f"format {order.format!r} is illegal; legal: {', '.join(FORMATS)}")
     if (order.format == "png") != (request.shape.frames == 1):

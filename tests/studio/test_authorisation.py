@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 import showings
+import studio_subjects
 import studios
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -23,7 +24,7 @@ from rushes.serve.client.database import now
 from rushes.studio import who
 from rushes.studio.chat import talk
 from rushes.studio.house import House
-from rushes.studio.library import shelf
+from rushes.studio.library import shelf, subjects
 from rushes.studio.library.drafts import Draft
 from rushes.studio.members import accounts, exports
 from rushes.studio.members.accounts import ACCOUNT, READ, SCOPES, WRITE, User
@@ -150,14 +151,18 @@ ROUTES: list[tuple[str, Asked]] = [
     ("GET /arena", asked("member", "/arena?judged={battle}")),
     ("POST /arena/{battle_id}", asked("own", "/arena/{battle}", form={"choice": "left"})),
     ("GET /characters", asked("member")),
-    ("POST /characters", asked("member", form={"name": "Me", "look": "a coat", "scope": "me", "is_me": "1"})),
-    ("POST /characters/{character_id}/consent", asked("own", "/characters/{character}/consent", form={"scope": "all"})),
+    ("POST /characters", asked("member", form={"name": "Me", "look": "a coat", "scope": "me", "agreed": "1"})),
+    ("POST /characters/{character_id}/consent", asked("own", "/characters/{character}/consent", form={"scope": "me"})),
     ("POST /characters/{character_id}/revoke", asked("own", "/characters/{character}/revoke")),
+    ("POST /characters/{character_id}/delete", asked("own", "/characters/{character}/delete")),
+    ("POST /characters/{character_id}/best", asked("own", "/characters/{character}/best", form={"still": "0"})),
+    ("POST /characters/stills", asked("member", upload="stills")),
     # films
     ("GET /create", asked("member")),
     ("GET /create", asked("own", "/create?remix={film}")),
     ("POST /create", asked("member", form={"prompt": "a boat", "once": "1"})),
     ("POST /create", asked("own", form={"prompt": "a boat", "once": "1", "parent": "{film}"})),
+    ("POST /create/subject", asked("member", form={"character": ""})),
     ("POST /create/estimate", asked("member", form={"prompt": "a boat"})),
     ("GET /library", asked("member")),
     ("GET /library", asked("member", "/library?q=quagga")),
@@ -246,6 +251,7 @@ ROUTES: list[tuple[str, Asked]] = [
     ("POST /v1/videos/{video_id}/cancel", asked("own program", "/v1/videos/{waiting}/cancel", scope=WRITE)),
     ("POST /v1/videos/characters", writes("own program", name="Me", video={"id": "{film}"})),
     ("GET /v1/videos/characters/{character_id}", asked("own program", "/v1/videos/characters/{character}")),
+    ("DELETE /v1/videos/characters/{character_id}", writes("own program", "/v1/videos/characters/{character}")),
     ("GET /v1/webhook_event_types", asked("program")),
     ("GET /v1/webhook_endpoints", asked("program")),
     ("GET /v1/webhook_endpoints", asked("own program", "/v1/webhook_endpoints?after={endpoint}")),
@@ -363,6 +369,7 @@ def belongings(house: House, session: Session, people: dict[str, User]) -> dict[
     caller, moment = showings.caller(owner), now()
     collection = shelf.gather(session, owner.id, f"every {SECRET}")
     character = characters.create(session, caller, name=SECRET, look=f"a {SECRET} in a coat")
+    characters.give_stills(house, session, character, [subjects.drawn(studio_subjects.FOX)])
     conversation = talk.begin(session, caller, f"a {SECRET}, please")
     hook = HOOK | {"name": SECRET, "url": f"http://127.0.0.1:9/{SECRET}"}
     endpoint = webhooks.create(house, session, caller, **hook)

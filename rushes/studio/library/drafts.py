@@ -25,7 +25,7 @@ from rushes.types import Condition, GenerationRequest, VideoShape, read_points
 
 SEEDS = 2**31
 NUM_FILMS = 20
-ENDS = ("first", "last")
+SENT = ("first", "last", "subject")
 STYLES = {
     "": "cut paper",
     "flat": "flat illustration",
@@ -39,8 +39,8 @@ STYLES = {
 class Draft(BaseModel):
     """What a form says, as it says it: empty texts leave the choice to the tier, or to chance for the seed.
 
-    `first` and `last` are the digests of pictures that were sent before; `strength`, in percent, makes the film begin
-    as its `parent`.
+    `first`, `last` and `subject` are the digests of pictures that were sent before, `character` is an id; `strength`,
+    in percent, makes the film begin as its `parent`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +59,8 @@ class Draft(BaseModel):
     strength: str = ""
     first: str = ""
     last: str = ""
+    subject: str = ""
+    character: str = ""
     loop: str = ""
     path: str = ""
     model: str = ""
@@ -96,7 +98,7 @@ class Draft(BaseModel):
 
     def conditions(self, house: House, session: Session, caller: Caller) -> tuple[Condition, ...]:
         """Return what the film must agree with. Raises: InputError, or RequestError 404 for another's film."""
-        found = [inputs.again(house, caller, kind, getattr(self, kind)) for kind in ENDS if getattr(self, kind)]
+        found = [inputs.again(house, caller, kind, getattr(self, kind)) for kind in SENT if getattr(self, kind)]
         if self.parent and self.strength:
             share = _whole("strength", self.strength) / 100
             found.append(inputs.remade(session, caller, self.parent, strength=share))
@@ -132,8 +134,10 @@ class Quote:
 
 def remixed(job: Job) -> Draft:
     """Return a draft that begins where a film was asked for; its tier alone is kept of its shape."""
-    style = job.extra.get("style", "")
-    prompt, path = job.request["prompt"], job.generation_request().condition("path")
+    style, shown = job.extra.get("style", ""), job.extra.get("characters", [])
+    prompt, request = job.request["prompt"], job.generation_request()
+    path, subject = request.condition("path"), request.condition("subject")
+    is_own = subject is not None and subject.uri.startswith(inputs.folder(job.owner))
     return Draft(
         prompt=prompt.removesuffix(f", {STYLES[style]}") if style else prompt,
         tier=job.tier,
@@ -144,6 +148,8 @@ def remixed(job: Job) -> Draft:
         parent=job.id,
         model=job.request["model"] if job.request["model"] != tiers.MODEL else "",
         path=" ".join(f"{x:g},{y:g}" for x, y in path.points) if path else "",
+        subject=subject.sha256 if subject is not None and is_own else "",
+        character=shown[0] if shown else "",
     )
 
 

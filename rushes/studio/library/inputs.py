@@ -1,4 +1,4 @@
-"""What a film is to begin or end with: pictures that are sent, linked or already here become a request's conditions."""
+"""What a film is to begin or end with, or to show: pictures that are sent, linked or here become its conditions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from rushes.errors import InputError
 from rushes.media import picture
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
-from rushes.studio.library import films
+from rushes.studio.library import films, subjects
 from rushes.studio.members.accounts import Caller
 from rushes.studio.trust import outbound
 from rushes.types import Condition
 
 LARGEST_BYTES = 20 << 20
+PARAMS = {"first": "input_reference", "last": "last_reference", "subject": "subject_reference"}
 LONGEST_PX = 1280  # of a kept picture: no film is larger
 DATA_URL = re.compile(r"data:image/[a-z+.-]+;base64,", re.IGNORECASE)
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -32,12 +33,12 @@ def folder(user_id: str) -> str:
 
 
 def asked(house: House, caller: Caller, body: Any) -> tuple[Condition, ...]:
-    """Return the conditions that a body's `input_reference`, `last_reference`, `path` and `loop` mean.
+    """Return the conditions that a body's references (`PARAMS`), `path` and `loop` mean.
 
     Raises: as `named`.
     """
     found = []
-    for kind, param in (("first", "input_reference"), ("last", "last_reference")):
+    for kind, param in PARAMS.items():
         value = getattr(body, param)
         if value not in (None, ""):
             found.append(named(house, caller, kind, value, param))
@@ -52,38 +53,53 @@ def asked(house: House, caller: Caller, body: Any) -> tuple[Condition, ...]:
 
 
 def named(house: House, caller: Caller, kind: str, value: Any, param: str) -> Condition:
-    """Return the condition that the film begins (`first`) or ends (`last`) with what a body's `param` names.
+    """Return the condition that the film begins (`first`) or ends (`last`) with, or shows, what a body's `param` names.
 
     That is an upload, `{"image_url": ...}` (an address, or a data: URL), or `{"file_id": ...}` with the id of a film
-    or still of the caller's own.
+    or still of the caller's own; a `subject` is cut out of a still alone.
 
     Raises:
         RequestError: 400 for anything else, 404 for a film that is not the caller's, 413 for too many bytes.
     """
-    if isinstance(value, UploadFile):
-        return kept(house, caller, kind, _read(value, param), param)
-    address = value.get("image_url", value.get("url")) if isinstance(value, dict) else value
-    if isinstance(address, dict):  # as chat models write it
-        address = address.get("url")
-    if isinstance(address, str) and address:
-        return kept(house, caller, kind, _fetched(address, param), param)
-    job_id = value.get("file_id", value.get("id")) if isinstance(value, dict) else None
-    if isinstance(job_id, str):
+    job_id = _film(value)
+    if job_id is not None and kind != "subject":
         with house.database.read() as session:
             return Condition(kind=kind, uri=films.finished(session, caller, job_id).files["video"])  # type: ignore[arg-type]
-    said = f"{param}: send a picture, its address as {{'image_url': ...}}, or a film of yours as {{'file_id': ...}}"
-    raise RequestError(400, "invalid_value", said, param=param)
+    return kept(house, caller, kind, sent(house, caller, value, param), param)
+
+
+def sent(house: House, caller: Caller, value: Any, param: str) -> bytes:
+    """Return the bytes of the picture, or still of the caller's, that a body's `param` names. Raises: as `named`."""
+    if isinstance(value, UploadFile):
+        return _read(value, param)
+    address = _address(value)
+    if address:
+        return _fetched(address, param)
+    job_id = _film(value)
+    if job_id is None:
+        said = f"{param}: send a picture, its address as {{'image_url': ...}}, or a film of yours as {{'file_id': ...}}"
+        raise RequestError(400, "invalid_value", said, param=param)
+    with house.database.read() as session:
+        film = films.finished(session, caller, job_id)
+    if film.format != "png":
+        said = f"{param}: {film.id} is a film; name a still, or send a picture"
+        raise RequestError(400, "invalid_value", said, param=param)
+    return house.media.get(film.files["video"])
 
 
 def kept(house: House, caller: Caller, kind: str, content: bytes, param: str) -> Condition:
     """Keep a picture with the caller's account, drawn anew, and return the condition that names it."""
     try:
-        drawn = picture.cleaned(content, longest_px=LONGEST_PX)
+        if kind == "subject":
+            subject = subjects.drawn(content)
+            key, digest = subject.keep(house.media, folder(caller.user.id)), subject.sha256
+        else:
+            drawn = picture.cleaned(content, longest_px=LONGEST_PX)
+            digest = hashlib.sha256(drawn).hexdigest()
+            key = f"{folder(caller.user.id)}{digest}.webp"
+            house.media.put(key, drawn)
     except InputError as error:
         raise RequestError(400, "invalid_value", f"{param}: {error}", param=param) from None
-    digest = hashlib.sha256(drawn).hexdigest()
-    key = f"{folder(caller.user.id)}{digest}.webp"
-    house.media.put(key, drawn)
     return Condition(kind=kind, uri=key, sha256=digest)  # type: ignore[arg-type]
 
 
@@ -99,6 +115,20 @@ def remade(session: Session, caller: Caller, job_id: str, *, strength: float, ar
     """Return the condition that a film of the caller's own is made anew by `strength`, inside `area` alone."""
     film = films.finished(session, caller, job_id)
     return Condition(kind="remix", uri=film.files["video"], strength=strength, area=area)
+
+
+def _address(value: Any) -> str:
+    """Return the address of a picture that a body names, if it names one."""
+    address = value.get("image_url", value.get("url")) if isinstance(value, dict) else value
+    if isinstance(address, dict):  # as chat models write it
+        address = address.get("url")
+    return address if isinstance(address, str) else ""
+
+
+def _film(value: Any) -> str | None:
+    """Return the id of the film that a body names, unless it names an address."""
+    job_id = value.get("file_id", value.get("id")) if isinstance(value, dict) and not _address(value) else None
+    return job_id if isinstance(job_id, str) else None
 
 
 def _read(upload: UploadFile, param: str) -> bytes:

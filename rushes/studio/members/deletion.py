@@ -83,7 +83,7 @@ def _finished(house: House, user_id: str) -> bool:
         with house.database.write() as session:
             session.execute(sa.delete(Job).where(Job.id.in_(job_ids)))
     flywheel.forget(house, user_id)
-    for folder in ("people", "inputs", "exports"):
+    for folder in ("people", "inputs", "characters", "exports"):
         _delete_all(house, f"{folder}/{user_id}/")
     with house.database.write() as session:
         # an order that was under way when the account closed holds this row, and its job is seen below

@@ -171,9 +171,9 @@ def _all(house: House, export: Export, folder: Path) -> Iterator[Member]:
                 yield archive.measured(house.media, _film_name(row["id"], name, key), key)
             except InputError:  # deleted just now, or lost: whoever reads the export is told
                 missing.append(_film_name(row["id"], name, key))
-    for own in (f"people/{user_id}/", f"inputs/{user_id}/"):
-        for key in house.media.list(own):
-            yield archive.measured(house.media, f"files/{key.removeprefix(own)}", key)
+    for own, place in (("people", ""), ("inputs", ""), ("characters", "characters/")):
+        for key in house.media.list(f"{own}/{user_id}/"):
+            yield archive.measured(house.media, f"files/{place}{key.removeprefix(f'{own}/{user_id}/')}", key)
     if missing:
         key = f"{export.folder}/data/missing.json"
         house.media.put(key, json.dumps(missing).encode())

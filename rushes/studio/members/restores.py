@@ -29,9 +29,9 @@ from rushes.types import GenerationRequest
 AT_ONCE, LONGEST_ROW = 100, 1 << 20
 FILMS = "data/jobs.json"
 JOB_ID, FILE_NAME = re.compile(r"video_[0-9a-f]{32}"), re.compile(r"[a-z]+")
-# another studio's word is no money here, and no key; films are put back by themselves
+# another studio's word is no money here, and no key; films are put back by themselves, characters without pictures
 NOT_RESTORED = {"users", "jobs", "api_keys", "identities", "balances", "reviews", "reports"}
-NOT_RESTORED |= {"ledger_entries", "audit_entries"}
+NOT_RESTORED |= {"ledger_entries", "audit_entries", "character_stills"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,14 @@ from fastapi.responses import RedirectResponse, Response
 
 from rushes import tiers
 from rushes.errors import InputError
-from rushes.studio import orders, who
+from rushes.studio import media, orders, who
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
-from rushes.studio.library import drafts, films, inputs
+from rushes.studio.library import drafts, films, inputs, subjects
 from rushes.studio.library.drafts import Draft
 from rushes.studio.members.accounts import Caller
 from rushes.studio.page import page
+from rushes.studio.social import casting, characters
 from rushes.studio.who import Member, TheHouse
 
 SPEC = APIRouter(include_in_schema=False)
@@ -60,17 +61,20 @@ def send(
     sent: Filled,
     first_picture: Picture = None,
     last_picture: Picture = None,
+    subject_picture: Picture = None,
 ) -> Response:
     """Ask for the film and go to where it is made, or say again what was filled in and what is wrong with it."""
     draft: Draft = sent
     try:
-        draft = _with_pictures(house, caller, draft, first=first_picture, last=last_picture)
+        pictures = {"first": first_picture, "last": last_picture, "subject": subject_picture}
+        draft = _with_pictures(house, caller, draft, pictures)
         if sent.only:
             return _form(request, house, caller, draft)
         with house.database.read() as session:
             looks = draft.conditions(house, session, caller)
         order = draft.order(house.offered)
-        job = films.ask(house, caller, replace(order, request=replace(order.request, conditions=looks)))
+        order = replace(order, request=replace(order.request, conditions=looks))
+        job = casting.ask(house, caller, order, [draft.character] if draft.character else [])
     except InputError as error:
         return _form(request, house, caller, draft, status=400, problem=str(error))
     except RequestError as error:
@@ -84,7 +88,47 @@ def estimate(request: Request, house: TheHouse, caller: Member, sent: Filled) ->
     return page(request, "_estimate.html", caller, **_estimate(house, caller, sent))
 
 
-def _with_pictures(house: House, caller: Caller, draft: Draft, **sent: UploadFile | None) -> Draft:
+@SPEC.post("/create/subject", dependencies=[Depends(who.own_form)])
+def subject(
+    request: Request, house: TheHouse, caller: Member, sent: Filled, subject_picture: Picture = None
+) -> Response:
+    """Answer a form that is being filled in with what its film will be shown; a picture is not kept yet."""
+    return page(request, "_subject.html", caller, **_shown(house, caller, sent, subject_picture))
+
+
+def _shown(house: House, caller: Caller, draft: Draft, upload: UploadFile | None = None) -> dict[str, Any]:
+    """Return the cut-out that a draft's film will be shown (an address, or none) and what is to be said about it."""
+    try:
+        if upload is not None and upload.filename:
+            content = inputs.sent(house, caller, upload, "the picture")
+            return _cut(subjects.data_url(subjects.drawn(content).cutout))
+        if draft.subject:
+            kept = inputs.again(house, caller, "subject", draft.subject)
+            return _cut(media.signed(house, subjects.cutout_key(kept.uri)))
+        if draft.character:
+            return _character_shown(house, caller, draft)
+    except InputError as error:
+        return _cut("", str(error), is_wrong=True)
+    except RequestError as error:
+        return _cut("", error.message, is_wrong=True)
+    return _cut("", "")
+
+
+def _cut(address: str, said: str = "Your picture, cut out.", *, is_wrong: bool = False) -> dict[str, Any]:
+    return {"cutout": address, "said": said, "is_wrong": is_wrong}
+
+
+def _character_shown(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
+    with house.database.read() as session:
+        (one,) = characters.require_usable(session, caller.user, [draft.character])
+        still = characters.best(session, one)
+    why = "there is no picture of it" if still is None else subjects.why_not(house, draft.model or tiers.MODEL)
+    cutout = "" if still is None else media.signed(house, subjects.cutout_key(characters.still_key(one, still)))
+    told = f"The prompt becomes: {casting.told(draft.prompt, one)}."
+    return _cut(cutout, f"{told} In words alone: {why}." if why else told)
+
+
+def _with_pictures(house: House, caller: Caller, draft: Draft, sent: dict[str, UploadFile | None]) -> Draft:
     """Return the draft with the pictures that came with the form; browsers send an empty file for none."""
     for kind, upload in sent.items():
         if upload is not None and upload.filename:
@@ -109,16 +153,28 @@ def _form(
         "models": [("", "Rushes: paper scenes"), *((name, name) for name in house.offered)],
         "problem": problem,
     }
+    with house.database.read() as session:
+        usable = characters.usable(session, caller.user)
+    said = [(one.id, one.name if by.id == caller.user.id else f"{one.name}, by @{by.username}") for one, by in usable]
+    values |= {"characters": said, "can_show": _can_show(house), **_shown(house, caller, draft)}
     return page(request, "create.html", caller, status=status, **values, **_estimate(house, caller, draft))
+
+
+def _can_show(house: House) -> bool:
+    """Return whether some model here can be shown a subject."""
+    return not all(subjects.why_not(house, model) for model in (tiers.MODEL, *house.offered))
 
 
 def _estimate(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
     """Return the estimate's values; a form that is not legal yet gets the reason in place of figures."""
-    try:
-        with house.database.read() as session:
+    with house.database.read() as session:
+        for one, _ in characters.usable(session, caller.user) if draft.character else ():
+            if one.id == draft.character:
+                draft = draft.model_copy(update={"prompt": casting.told(draft.prompt, one)})
+        try:
             quote, wrong = drafts.quote(house, session, caller, draft), ""
-    except InputError as error:
-        quote, wrong = None, str(error)
+        except InputError as error:
+            quote, wrong = None, str(error)
     return {"quote": quote, "wrong": wrong, "unknown": drafts.unknown_words(house, draft)}
 
 

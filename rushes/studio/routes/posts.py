@@ -20,7 +20,7 @@ from rushes.studio.feed import catalogue
 from rushes.studio.house import House
 from rushes.studio.members.accounts import Caller, User
 from rushes.studio.page import page
-from rushes.studio.social import characters, comments, people, posts, reactions
+from rushes.studio.social import comments, people, posts, reactions
 from rushes.studio.social.posts import EVERYONE, PUBLIC, Post
 from rushes.studio.trust import moderation, reviews
 from rushes.studio.who import Maker, Member, Reader, TheHouse, Visitor
@@ -199,19 +199,11 @@ def remix(
 def remixed(house: House, session: Session, caller: Caller, post: Post, prompt: str, how: tuple[str, bool]) -> Job:
     """Order a remix of a post's film, with the consent of whoever it shows; `how` is (idempotency key, other seed)."""
     parent, (once, has_new_seed) = session.get_one(Job, post.job_id), how
-    shown = characters.require_usable(session, caller.user, parent.extra.get("characters", []))
     request = replace(parent.generation_request(), prompt=prompt.strip())
     if has_new_seed:
         request = replace(request, seed=secrets.randbelow(2**31))
-    job = orders.place(
-        house,
-        session,
-        caller,
-        Order(request=request, kind="remix", parent=parent.id, format=parent.format, once=once or None),
-    )
-    if shown and not job.extra.get("characters"):
-        characters.note_use(session, caller.user, shown, job)
-    return job
+    order = Order(request=request, kind="remix", parent=parent.id, format=parent.format, once=once or None)
+    return orders.place(house, session, caller, order)
 
 
 def reacted(house: House, caller: Caller, post_id: str, said: Said) -> bool:

@@ -12,11 +12,12 @@ from rushes.studio.errors import RequestError
 from rushes.studio.house import House
 from rushes.studio.library import content, films, inputs
 from rushes.studio.members.accounts import Caller
+from rushes.studio.social import casting
 from rushes.studio.who import Maker, Reader, TheHouse
 from rushes.studio.wire import bodies, xai
 from rushes.studio.wire import videos as wire
 from rushes.studio.wire.bodies import Fields
-from rushes.studio.wire.videos import Create, Deleted, Edit, Extend, Remix, Video, Videos
+from rushes.studio.wire.videos import Asked, Create, Deleted, Edit, Extend, Remix, Video, Videos
 
 SPEC = APIRouter(prefix="/v1/videos", tags=["videos"])
 ONCE_CHARACTERS = 200
@@ -31,8 +32,8 @@ def _once(request: Request) -> str | None:
     return key
 
 
-def _placed(house: House, caller: Caller, order: Order, response: Response) -> Video:
-    return _shown(house, films.ask(house, caller, order), response)
+def _placed(house: House, caller: Caller, asked: Asked, order: Order, response: Response) -> Video:
+    return _shown(house, casting.ask(house, caller, order, asked.characters), response)
 
 
 def _shown(house: House, job: Job, response: Response) -> Video:
@@ -59,7 +60,7 @@ def create(request: Request, response: Response, values: Fields, caller: Maker, 
     """
     asked = bodies.read(Create, values)
     order = wire.created(asked, _once(request), inputs.asked(house, caller, asked), house.offered)
-    return _placed(house, caller, order, response)
+    return _placed(house, caller, asked, order, response)
 
 
 @SPEC.get("", summary="List films")
@@ -87,7 +88,7 @@ def edit(request: Request, response: Response, values: Fields, caller: Maker, ho
     asked = bodies.read(Edit, values)
     parent, looks = _parent(house, caller, asked.video), inputs.asked(house, caller, asked)
     order = wire.derived(asked, parent, "edit", _once(request), looks, house.offered)
-    return _placed(house, caller, order, response)
+    return _placed(house, caller, asked, order, response)
 
 
 @SPEC.post("/extensions", summary="Extend a film", openapi_extra=bodies.schema(Extend))
@@ -96,7 +97,7 @@ def extend(request: Request, response: Response, values: Fields, caller: Maker, 
     asked = bodies.read(Extend, values)
     parent, looks = _parent(house, caller, asked.video), inputs.asked(house, caller, asked)
     order = wire.derived(asked, parent, "extension", _once(request), looks, house.offered)
-    return _placed(house, caller, order, response)
+    return _placed(house, caller, asked, order, response)
 
 
 @SPEC.get("/{video_id}", summary="Look a film up", response_model=Video | xai.Pending | xai.Done | xai.Failed)
@@ -149,7 +150,7 @@ def remix(video_id: str, request: Request, response: Response, values: Fields, c
         parent = films.finished(session, caller, video_id)
     looks = inputs.asked(house, caller, asked)
     order = wire.derived(asked, parent, "remix", _once(request), looks, house.offered)
-    return _placed(house, caller, order, response)
+    return _placed(house, caller, asked, order, response)
 
 
 @SPEC.post("/{video_id}/cancel", summary="Cancel a film")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from rushes.studio.library import films, inputs
+from rushes.studio.library import inputs
+from rushes.studio.social import casting
 from rushes.studio.who import Maker, TheHouse
 from rushes.studio.wire import bodies, xai
 from rushes.studio.wire import videos as wire
@@ -22,5 +23,5 @@ def generate(values: Fields, caller: Maker, house: TheHouse) -> Accepted:
     said = bodies.read(Generation, values)
     asked = xai.asked(said)
     looks = () if said.image is None else (inputs.named(house, caller, "first", said.image, "image"),)
-    order = wire.created(asked, conditions=looks)
-    return Accepted(request_id=xai.request_id(films.ask(house, caller, order)))
+    order = wire.created(asked, conditions=(*looks, *inputs.asked(house, caller, asked)))
+    return Accepted(request_id=xai.request_id(casting.ask(house, caller, order, asked.characters)))

@@ -1,6 +1,6 @@
-"""Characters: somebody's likeness in films, with their consent: who may use it, until when, and where it was used.
+"""Characters: a likeness in films, with consent: what it looks like, who may use it, until when, where it was used.
 
-Only the person who gives consent can widen it; taking it back hides every film and post that shows the character.
+Only the person who gives consent can widen it; `withdrawals` takes it back.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rushes.errors import InputError
-from rushes.serve.client import jobs
 from rushes.serve.client.database import Base, now
-from rushes.serve.client.jobs import Job
+from rushes.serve.client.jobs import Job, Order
 from rushes.studio.errors import RequestError, unknown
-from rushes.studio.library import films
-from rushes.studio.members import audit
+from rushes.studio.house import House
+from rushes.studio.library.subjects import Subject
 from rushes.studio.members.accounts import Caller, User
 from rushes.studio.social import people
-from rushes.studio.social.posts import Post
 
 ME, FRIENDS, ALL = "me", "friends", "all"
 SCOPES = (ME, FRIENDS, ALL)
-LONGEST_NAME, LONGEST_LOOK, LONGEST_DAYS, MOST_IN_A_FILM = 40, 300, 3_650, 5
+LONGEST_NAME, LONGEST_LOOK, LONGEST_DAYS, MOST_IN_A_FILM, MOST_STILLS = 40, 300, 3_650, 5, 20
+WORDINGS = (  # what an owner ticks; the record keeps the number, so that a sentence is never changed, only followed
+    "This is my own likeness, and I agree to its use as said here",
+    "This is mine to use; if it is a person, it is me or I have their consent",
+)
+WORDING = len(WORDINGS)
 
 
 class Character(Base):
@@ -45,8 +48,22 @@ class Character(Base):
     job_id: Mapped[str | None]
 
 
+class Still(Base):
+    """A picture of a character: `sha256` is that of its file (`key`); the best one is what films are shown."""
+
+    __tablename__ = "character_stills"
+
+    character_id: Mapped[str] = mapped_column(sa.ForeignKey("characters.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    is_best: Mapped[bool]
+
+
 class Consent(Base):
-    """What the owner of a character said, each time: the record that stays."""
+    """What the owner of a character said, each time: the record that stays.
+
+    `wording` is the number, from 1, of the sentence of `WORDINGS` that was ticked; None where none was.
+    """
 
     __tablename__ = "consents"
 
@@ -56,6 +73,7 @@ class Consent(Base):
     scope: Mapped[str]
     expires_at: Mapped[float | None]
     at: Mapped[float]
+    wording: Mapped[int | None]
 
 
 class Use(Base):
@@ -77,28 +95,32 @@ def create(
     look: str,
     scope: str = ME,
     days: int | None = None,
-    job_id: str | None = None,
+    wording: int | None = None,
 ) -> Character:
-    """Make a character of oneself and say who may use it, for how many days (None: until that is taken back).
+    """Make a character and say who may use it, for how many days (None: until that is taken back).
 
     Raises:
         InputError: an illegal name, look, scope or number of days.
-        RequestError: 404 for a film that is not the caller's.
     """
     name, look = " ".join(name.split()), " ".join(look.split())
     for what, text, longest in (("name", name, LONGEST_NAME), ("look", look, LONGEST_LOOK)):
         if not 1 <= len(text) <= longest:
             raise InputError(f"the {what} has {len(text)} characters; legal: 1 to {longest}")
-    if job_id is not None and jobs.find(session, job_id, caller.user.id) is None:
-        raise unknown("film", job_id[:80])
     made = {"id": f"char_{secrets.token_hex(8)}", "owner": caller.user.id, "name": name, "look": look}
-    character = Character(**made, scope=ME, expires_at=None, created_at=now(), revoked_at=None, job_id=job_id)
+    character = Character(**made, scope=ME, expires_at=None, created_at=now(), revoked_at=None, job_id=None)
     session.add(character)
     session.flush()
-    return consent(session, caller, character.id, scope, days)
+    return consent(session, caller, character.id, scope, days, wording)
 
 
-def consent(session: Session, caller: Caller, character_id: str, scope: str, days: int | None = None) -> Character:
+def consent(
+    session: Session,
+    caller: Caller,
+    character_id: str,
+    scope: str,
+    days: int | None = None,
+    wording: int | None = None,
+) -> Character:
     """Say anew who may use one's character, and for how long; the record keeps what was said before.
 
     Raises:
@@ -113,7 +135,7 @@ def consent(session: Session, caller: Caller, character_id: str, scope: str, day
         raise RequestError(409, "consent_withdrawn", f"the consent to {character.name!r} was taken back for good")
     character.scope, character.expires_at = scope, None if days is None else moment + days * 86_400
     said = {"id": f"consent_{secrets.token_hex(8)}", "character_id": character.id, "by": caller.user.id}
-    session.add(Consent(**said, scope=scope, expires_at=character.expires_at, at=moment))
+    session.add(Consent(**said, scope=scope, expires_at=character.expires_at, at=moment, wording=wording))
     session.flush()
     return character
 
@@ -124,6 +146,53 @@ def own(session: Session, caller: Caller, character_id: str) -> Character:
     if character is None or character.owner != caller.user.id:
         raise unknown("character", character_id[:80])
     return character
+
+
+def folder(character: Character) -> str:
+    """Return the prefix of the keys of a character's pictures."""
+    return f"characters/{character.owner}/{character.id}/"
+
+
+def still_key(character: Character, still: Still) -> str:
+    """Return where a picture of a character lies; `subjects.cutout_key` says where its cut-out does."""
+    return f"{folder(character)}{still.sha256}.webp"
+
+
+def stills(session: Session, character: Character) -> list[Still]:
+    """Return a character's pictures in the order in which they were sent."""
+    query = sa.select(Still).where(Still.character_id == character.id).order_by(Still.position)
+    return list(session.scalars(query))
+
+
+def best(session: Session, character: Character) -> Still | None:
+    """Return the picture that films are shown, if there is any."""
+    return session.scalar(sa.select(Still).where(Still.character_id == character.id, Still.is_best))
+
+
+def give_stills(house: House, session: Session, character: Character, pictures: list[Subject], chosen: int = 0) -> None:
+    """Give a new character its pictures, of which films are shown the one numbered `chosen`, from 0.
+
+    Raises:
+        InputError: none, too many, or none of that number.
+    """
+    if not 1 <= len(pictures) <= MOST_STILLS:
+        raise InputError(f"{len(pictures)} stills of a character; legal: 1 to {MOST_STILLS}")
+    if not 0 <= chosen < len(pictures):
+        raise InputError(f"there is no still {chosen + 1}; legal: 1 to {len(pictures)}")
+    for position, one in enumerate(pictures):
+        one.keep(house.media, folder(character))
+        found = {"character_id": character.id, "position": position, "sha256": one.sha256}
+        session.add(Still(**found, is_best=position == chosen))
+    session.flush()
+
+
+def choose(session: Session, caller: Caller, character_id: str, position: int) -> None:
+    """Let films be shown another of one's character's pictures. Raises: RequestError 404; InputError."""
+    known = stills(session, own(session, caller, character_id))
+    if position not in [one.position for one in known]:
+        raise InputError(f"there is no still {position + 1}; the character has {len(known)}")
+    for one in known:
+        one.is_best = one.position == position
 
 
 def owned(session: Session, user_id: str) -> list[Character]:
@@ -161,8 +230,17 @@ def require_usable(session: Session, user: User, character_ids: list[str]) -> li
     return [allowed[name] for name in dict.fromkeys(character_ids)]
 
 
+def required(session: Session, user: User, order: Order) -> list[Character]:
+    """Return the characters that an order shows, its own and those of the film it is made from. Raises: as above."""
+    parent = session.get(Job, order.parent) if order.parent else None
+    named = [*order.extra.get("characters", []), *(parent.extra.get("characters", []) if parent else [])]
+    return require_usable(session, user, list(dict.fromkeys(named)))
+
+
 def note_use(session: Session, user: User, used: list[Character], job: Job) -> None:
-    """Log that a film shows characters, in the transaction that asks for it; `job.extra` names them."""
+    """Log that a film shows characters, if any, in the transaction that asks for it; `job.extra` names them."""
+    if not used:
+        return
     job.extra = job.extra | {"characters": [character.id for character in used]}
     session.add_all(Use(character_id=one.id, job_id=job.id, user_id=user.id, at=now()) for one in used)
     session.flush()
@@ -179,28 +257,3 @@ def record(session: Session, character: Character) -> list[Consent]:
     """Return everything that was said about a character's use, latest first."""
     query = sa.select(Consent).where(Consent.character_id == character.id).order_by(Consent.at.desc())
     return list(session.scalars(query))
-
-
-def revoke(session: Session, caller: Caller, character_id: str) -> int:
-    """Take the consent to a character back for good; return how many films are hidden by that.
-
-    Films that others made with it can no longer be shown or seen (`Job.extra["withdrawn"]`, `Post.withdrawn`), and
-    those not yet made are not made. The owner's own films stay.
-    """
-    character, moment = own(session, caller, character_id), now()
-    first = sa.update(Character).where(Character.id == character.id, Character.revoked_at.is_(None))
-    if session.execute(first.values(revoked_at=moment, scope=ME).returning(Character.id)).first() is None:
-        return 0
-    said = {"id": f"consent_{secrets.token_hex(8)}", "character_id": character.id, "by": caller.user.id}
-    session.add(Consent(**said, scope="revoked", expires_at=moment, at=moment))
-    query = sa.select(Job).join(Use, Use.job_id == Job.id).where(Use.character_id == character.id)
-    derived = list(session.scalars(query.where(Job.owner != caller.user.id)))
-    for job in derived:
-        if job.state in jobs.LIVE:
-            jobs.cancel(session, job.id, films.settle)
-        job.extra = job.extra | {"withdrawn": [*job.extra.get("withdrawn", []), character.id]}
-    session.flush()
-    hidden = sa.update(Post).where(Post.job_id.in_([job.id for job in derived]))
-    session.execute(hidden.values(withdrawn=True, changed_at=moment).execution_options(synchronize_session=False))
-    audit.note(session, caller, "character.revoked", character.id, {"films": len(derived)})
-    return len(derived)

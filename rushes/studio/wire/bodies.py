@@ -15,12 +15,15 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from rushes.studio.errors import RequestError
 
 JSON_BYTES, FORM_BYTES = 1 << 20, 64 << 20
-NESTED = re.compile(r"(\w+)\[(\w+)\]")
+NESTED = re.compile(r"(\w+)\[(\w*)\]")
+MOST_FILES = 24
 M = TypeVar("M", bound=BaseModel)
 
 
 async def fields(request: Request) -> AsyncIterator[dict[str, Any]]:
-    """Yield what a request's body says: `name[inner]` of a form is a mapping; a file is an open upload, closed after.
+    """Yield what a request's body says; a file is an open upload, closed after.
+
+    `name[inner]` of a form is a mapping; `name[]`, or a name that comes again, a list.
 
     Raises:
         RequestError: 400 for a broken body, 413 for one that is too large, 415 for another kind.
@@ -92,7 +95,7 @@ async def _form(request: Request, kind: str) -> FormData:
     pieces = _pieces(request, FORM_BYTES)
     try:
         if kind == "multipart/form-data":
-            return await MultiPartParser(request.headers, pieces, max_files=4, max_fields=100).parse()
+            return await MultiPartParser(request.headers, pieces, max_files=MOST_FILES, max_fields=100).parse()
         return await FormParser(request.headers, pieces).parse()
     except (MultiPartException, KeyError, UnicodeDecodeError, LookupError) as error:
         said = getattr(error, "message", "its boundary or its characters are wrong")
@@ -103,10 +106,15 @@ def _nested(form: FormData) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in form.multi_items():
         inner = NESTED.fullmatch(key)
-        if inner is None:
-            values[key] = value
-        elif isinstance(values.setdefault(inner[1], {}), dict):
-            values[inner[1]][inner[2]] = value
+        name = inner[1] if inner else key
+        if inner is not None and inner[2]:
+            if isinstance(values.setdefault(name, {}), dict):
+                values[name][inner[2]] = value
+        elif inner is not None or name in values:
+            before = values.get(name, [])
+            values[name] = [*(before if isinstance(before, list) else [before]), value]
+        else:
+            values[name] = value
     return values
 
 

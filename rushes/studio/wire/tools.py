@@ -15,10 +15,14 @@ from rushes.studio.errors import RequestError
 from rushes.studio.house import House
 from rushes.studio.library import films, inputs
 from rushes.studio.members.accounts import READ, WRITE, Caller
+from rushes.studio.social import casting
 from rushes.studio.wire import bodies
 from rushes.studio.wire import videos as wire
 
-SHOWN = ("id", "status", "progress", "prompt", "size", "seconds", "format", "seed", "error", "estimate_s", "url")
+SHOWN = (
+    *("id", "status", "progress", "prompt", "size", "seconds", "format", "seed", "error"),
+    *("estimate_s", "url", "note"),
+)
 
 
 class _Arguments(BaseModel):
@@ -38,6 +42,8 @@ class Generate(_Look):
 
     tier: str | None = Field(default=None, description="flipbook, short, feature or still")
     first_picture: str | None = Field(default=None, description="the id of a film or still that it begins with")
+    subject_picture: str | None = Field(default=None, description="the id of a still of what the first subject is")
+    character: str | None = Field(default=None, description="the id of a character; the prompt may say its name")
     loop: bool = Field(default=False, description="the film's end runs into its beginning")
     path: str | None = Field(default=None, description="where the subject goes: 'x,y x,y ...' in 0 to 1")
 
@@ -107,10 +113,14 @@ def call(house: House, caller: Caller, name: str, arguments: str) -> Called:
 
 
 def _generate(house: House, caller: Caller, said: Generate) -> Called:
-    asked = wire.Create(**said.model_dump(exclude_none=True, exclude={"first_picture"}))
+    named = {"first_picture", "subject_picture", "character"}
+    asked = wire.Create(**said.model_dump(exclude_none=True, exclude=named))
     if said.first_picture:  # a model may name what is here; it may not send the studio to addresses
         asked.input_reference = {"file_id": said.first_picture}
-    return _made(house, films.ask(house, caller, wire.created(asked, conditions=inputs.asked(house, caller, asked))))
+    if said.subject_picture:
+        asked.subject_reference = {"file_id": said.subject_picture}
+    order = wire.created(asked, conditions=inputs.asked(house, caller, asked))
+    return _made(house, casting.ask(house, caller, order, [said.character] if said.character else []))
 
 
 def _remix(house: House, caller: Caller, said: Remix) -> Called:

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -30,7 +30,8 @@ VARIANTS = ("video", "thumbnail", "spritesheet")
 PARAMS = {"num_steps": "num_inference_steps", "frames": "num_frames"}  # our words -> the wire's
 TIER, STILL = "short", "png"
 EDITED = 0.85  # of an edited film is made anew where nothing is said: its places stay, its light may change
-KEPT = ("first", "last", "loop", "path")
+KEPT = ("first", "last", "loop", "path", "subject")
+PICTURES = {"video", "input_reference", "last_reference", "subject_reference"}
 Conditions = tuple[Condition, ...]
 Offered = Mapping[str, tiers.Native]
 OURS: Offered = {}
@@ -56,6 +57,8 @@ class Asked(BaseModel):
     format: str | None = Field(default=None, max_length=10, description="mp4, gif, webp; png for a still")
     input_reference: Any = Field(default=None, description="the picture that the film begins with")
     last_reference: Any = Field(default=None, description="the picture that the film ends with")
+    subject_reference: Any = Field(default=None, description="a picture of what the first subject is, facing right")
+    characters: list[str] = Field(default_factory=list, description="ids of characters; the prompt may say their names")
     loop: bool = Field(default=False, description="the end runs into the beginning")
     path: Points | None = Field(default=None, description="where the first subject goes: points [x, y] in 0 to 1")
     extra_params: dict[str, Any] = Field(default_factory=dict, description="what only one model knows")
@@ -64,6 +67,12 @@ class Asked(BaseModel):
     @classmethod
     def _from_text(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("characters", mode="before")
+    @classmethod
+    def _characters_from_any(cls, value: object) -> object:
+        named = value.split() if isinstance(value, str) else value
+        return [one.get("id") if isinstance(one, dict) else one for one in named] if isinstance(named, list) else named
 
     @field_validator("path", mode="before")
     @classmethod
@@ -143,6 +152,8 @@ class Video(BaseModel):
     url: str | None = Field(description="the film's address for hours to come, without a key")
     thumbnail_url: str | None
     preview_url: str | None = Field(description="a small picture of a film that is being made")
+    characters: list[str]
+    note: str = Field(description="which characters are described in words alone, and why; empty: none")
 
 
 class Videos(BaseModel):
@@ -205,6 +216,8 @@ def video(house: House, job: Job) -> Video:
         url=address("video"),
         thumbnail_url=address("thumbnail"),
         preview_url=address("preview") if job.state == jobs.RUNNING else None,
+        characters=job.extra.get("characters", []),
+        note=job.extra.get("note", ""),
     )
 
 
@@ -250,7 +263,8 @@ def derived(
 ) -> Order:
     """Return the order for a remix, edit or extension of `parent`: its model, seed and shape where nothing is said.
 
-    A remix keeps the pictures that its parent began and ended with, unless it names others or begins as the parent.
+    A remix keeps what its parent began and ended with, showed and followed, unless it names something else in its
+    place, or begins as the parent.
     """
     request = parent.generation_request()
     if "model" not in asked.model_fields_set:
@@ -265,10 +279,16 @@ def derived(
         if kind == "extension":
             shape = replace(shape, frames=shape.frames + own[0].seconds * fps)
         elif not own:
-            named = {condition.kind for condition in conditions}
-            own = tuple(c for c in request.conditions if c.kind in KEPT and c.kind not in named)
+            named = (*(each.kind for each in conditions), *["subject"] * bool(asked.characters))
+            own = tuple(c for c in request.conditions if c.kind in KEPT and not _replaced(c.kind, named))
     request = replace(request, shape=shape, fps=fps, conditions=(*own, *conditions))
     return _order(asked, Order(request=request, kind=kind, parent=parent.id, format=parent.format, once=once), offered)
+
+
+def _replaced(kept: str, named: Sequence[str]) -> bool:
+    """Return whether a condition gives way to those that are named: to its like, and to what contradicts it."""
+    against = tiers.CONTRADICTIONS
+    return any(one == kept or one in against.get(kept, ()) or kept in against.get(one, ()) for one in named)
 
 
 def _as_parent(asked: Remix, parent: Job, kind: str) -> Conditions:
@@ -286,7 +306,7 @@ def _order(asked: Remix | Create, order: Order, offered: Offered) -> Order:
     """Return `order` with everything else that was asked for."""
     _refuse_unknown(asked)
     base = order.request
-    said = asked.model_dump(exclude_unset=True, exclude={"video", "input_reference", "last_reference"})
+    said = asked.model_dump(exclude_unset=True, exclude=PICTURES)
     looks = [config.to_dict(condition) for condition in base.conditions]
     asked_for = json.dumps([order.kind, order.parent, said, looks], sort_keys=True)
     changed: dict[str, Any] = {

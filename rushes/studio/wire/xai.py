@@ -23,7 +23,7 @@ SIZES = {
 
 
 class Generation(BaseModel):
-    """What xAI's clients send; a film begins with `image`."""
+    """What xAI's clients send, a film begins with `image`; and two fields of ours."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +35,8 @@ class Generation(BaseModel):
     image: Any = None
     video: Any = None
     user: str | None = None
+    subject_reference: Any = Field(default=None, description="a picture of what the first subject is, facing right")
+    characters: list[str] = Field(default_factory=list, description="ids of characters; the prompt may say their names")
 
 
 class Accepted(BaseModel):
@@ -90,7 +92,12 @@ def asked(generation: Generation) -> wire.Create:
         said = f"resolution {resolution!r} is illegal; legal at {generation.aspect_ratio}: {', '.join(sizes)}"
         raise RequestError(400, "invalid_value", said, param="resolution")
     return wire.Create(
-        prompt=generation.prompt, model=generation.model, seconds=generation.duration, size=sizes[resolution]
+        prompt=generation.prompt,
+        model=generation.model,
+        seconds=generation.duration,
+        size=sizes[resolution],
+        subject_reference=generation.subject_reference,
+        characters=generation.characters,
     )
 
 

@@ -152,4 +152,4 @@ def test_a_remark_can_be_taken_back() -> None:
 def test_anything_at_all_is_understood_somehow_and_always_alike(text: str, has_past: bool) -> None:
     past = PAST if has_past else None
     wish = direct(text, past)
-    assert wish == direct(text, past) and wish.kind in (MAKE, REMIX, CANCEL, STATUS, HELP)
+    assert wish == direct(text, past) and wish.kind in (MAKE, REMIX, EXTEND, CANCEL, STATUS, HELP)

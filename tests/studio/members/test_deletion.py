@@ -70,7 +70,8 @@ def test_everything_goes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     caller = a_caller(house, "leaver")
     user = caller.user
     films_there.made(house, user, 130)
-    house.media.put(f"people/{user.id}/face.png", b"a face")
+    for place in (f"people/{user.id}/face.png", f"characters/{user.id}/char_1/fox.webp"):
+        house.media.put(place, b"a face")
     with house.database.write() as session:
         cookie, link = accounts.sign_in(session, user), accounts.make_link(session, user)
         key = accounts.make_key(session, user, "laptop")[1]

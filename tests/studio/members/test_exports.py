@@ -65,12 +65,14 @@ def test_a_thousand_films_stream_in_constant_memory_and_resume_anywhere(house: H
 
 
 def test_an_export_holds_everything_but_secrets(house: House, maker: User) -> None:
+    house.media.put(f"characters/{maker.id}/char_1/fox.webp", b"a fox")
     export = exported(house, maker)
     whole = io.BytesIO(b"".join(exports.stream(house, export, 0, export.num_bytes)))
     with zipfile.ZipFile(whole) as zipped:
         names = {name for name in zipped.namelist() if not name.startswith("films/")}
         data = {name: json.loads(zipped.read(name)) for name in names if name.endswith(".json")}
         assert zipped.read("files/face/one.png") == b"a face"
+        assert zipped.read("files/characters/char_1/fox.webp") == b"a fox"
     assert data["data/users.json"][0]["bio"] == "makes boats — ⛵"
     assert data["data/ledger_entries.json"][0]["amount"] == 600
     assert "hash" not in data["data/api_keys.json"][0] and data["data/api_keys.json"][0]["name"] == "test"

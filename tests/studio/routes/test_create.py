@@ -7,11 +7,17 @@ import re
 
 import browsers
 import pytest
+import studio_subjects
+import studios
 from browsers import finished_film
 from PIL import Image
+from playwright.sync_api import expect
 from studios import client, person, signed_in
 
 from rushes.serve.client import jobs
+from rushes.studio.library import subjects
+from rushes.studio.members.accounts import SCOPES, Caller
+from rushes.studio.social import characters
 
 
 def test_strangers_sign_in_first(house) -> None:
@@ -137,3 +143,129 @@ def test_a_path_can_be_drawn(house, mara) -> None:
         assert 2 <= len(points) <= 12 and points[0] == (0.1, 0.8) and points[-1] == (0.9, 0.8)
         assert min(y for _, y in points) < 0.3
         assert pad.locator("polyline").get_attribute("points").count(",") == len(points)
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory):
+    """A studio whose weights can be shown subjects."""
+    folder = tmp_path_factory.mktemp("seeing")
+    with studios.opened(folder, weights=str(studio_subjects.weights(folder / "weights"))) as house:
+        yield house
+
+
+def lent(house, owner, *pictures: bytes) -> characters.Character:
+    """Make a character that everybody may use."""
+    caller = Caller(user=owner, scopes=frozenset(SCOPES))
+    with house.database.write() as session:
+        made = characters.create(session, caller, name="Reynard", look="a red fox in a coat", scope=characters.ALL)
+        if pictures:
+            characters.give_stills(house, session, made, [subjects.drawn(one) for one in pictures])
+    return made
+
+
+def conditions(house, sent) -> tuple[jobs.Job, list[str]]:
+    with house.database.read() as session:
+        job = session.get_one(jobs.Job, sent.headers["location"].removeprefix("/films/"))
+    return job, [one["kind"] for one in job.request["conditions"]]
+
+
+def test_a_subject_is_seen_cut_out_before_it_is_sent_and_the_film_is_shown_it(seeing) -> None:
+    with client(seeing) as talking:
+        ann = person(seeing, "ann")[0]
+        csrf = {"csrf": signed_in(seeing, talking, ann)}
+        fox, paper = (
+            {"subject_picture": ("a.jpg", content, "image/jpeg")}
+            for content in (studio_subjects.FOX, studio_subjects.NOTHING)
+        )
+        shown = talking.post("/create/subject", data=csrf, files=fox)
+        assert 'class="cutout"><img src="data:image/png;base64,' in shown.text and "<html" not in shown.text
+        refused = talking.post("/create/subject", data=csrf, files=paper)
+        assert "the picture shows no subject" in refused.text and "<img" not in refused.text
+        assert seeing.media.list("inputs/") == []
+        form = csrf | {"prompt": "a fox drifts left", "tier": "flipbook", "once": "fox"}
+        assert "no subject that can be cut out" in talking.post("/create", data=form, files=paper).text
+        kept = talking.post("/create", data=form | {"only": "estimate"}, files=fox)
+        [digest] = re.findall(r'name="subject" value="([0-9a-f]{64})"', kept.text)
+        assert re.search(r'class="cutout"><img src="/media/[^"]+/inputs/[^"]+\.png"', kept.text)
+        job, kinds = conditions(seeing, talking.post("/create", data=form | {"subject": digest}))
+        assert kinds == ["subject"] and job.request["conditions"][0]["sha256"] == digest
+        assert f'value="{digest}"' in talking.get(f"/create?remix={job.id}").text
+        looped = talking.post("/create", data=form | {"subject": digest, "loop": "1", "once": "other"})
+        assert looped.status_code == 400 and "contradict each other" in looped.text
+
+
+def test_a_character_is_chosen_and_its_words_and_picture_are_in_the_film(seeing, house, as_mara, mara) -> None:
+    with client(seeing) as talking:
+        bob, fox = person(seeing, "bob")[0], lent(seeing, person(seeing, "cy")[0], studio_subjects.FOX)
+        csrf = {"csrf": signed_in(seeing, talking, bob)}
+        assert f'<option value="{fox.id}">Reynard, by @cy</option>' in talking.get("/create").text
+        shown = talking.post(
+            "/create/subject", data=csrf | {"character": fox.id, "prompt": "@Reynard drifts left"}
+        ).text
+        assert "The prompt becomes: a red fox in a coat drifts left." in shown and "/characters/" in shown
+        form = csrf | {"prompt": "@Reynard drifts left", "tier": "flipbook", "character": fox.id}
+        job, kinds = conditions(seeing, talking.post("/create", data=form))
+        assert (job.request["prompt"], kinds) == ("a red fox in a coat drifts left", ["subject"])
+        looped, kinds = conditions(seeing, talking.post("/create", data=form | {"loop": "1"}))
+        told = talking.get(f"/films/{looped.id}").text.replace("&#39;", "'")
+        assert kinds == ["loop"] and looped.extra["note"] in told
+        assert f'value="{fox.id}" selected' in talking.get(f"/create?remix={job.id}").text
+        none = talking.post("/create", data=form | {"character": "char_0"})
+        assert none.status_code == 403 and "there is no consent for you" in none.text
+    words = lent(house, mara)
+    estimate = as_mara.post("/create/estimate", data={"prompt": "@Reynard drifts left", "character": words.id}).text
+    assert "reynard" not in estimate and "8 frames" in estimate
+    told = as_mara.post("/create/subject", data={"character": words.id}).text
+    assert "In words alone: there is no picture of it." in told and "<img" not in told
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [browsers.PHONE, browsers.DESK], ids=["phone", "desk"])
+def test_uploading_consenting_and_using(seeing, size, tmp_path) -> None:
+    eve = person(seeing, f"eve{size['width']}")[0]
+    files = []
+    for name, content in (("fox.jpg", studio_subjects.FOX), ("paper.jpg", studio_subjects.NOTHING)):
+        files.append(str(tmp_path / name))
+        (tmp_path / name).write_bytes(content)
+    with browsers.served(seeing) as address, browsers.chromium() as browser:
+        context = browser.new_context(viewport=size, base_url=address)
+        browsers.sign_in(seeing, context, address, eve)
+        page = context.new_page()
+        page.goto("/characters")
+        page.get_by_label("Name").fill("Reynard")
+        page.get_by_label("How it looks").fill("a red fox in a coat")
+        page.get_by_label("Pictures of it").set_input_files(files)
+        expect(page.get_by_text("paper.jpg: the picture shows no subject")).to_be_visible()
+        expect(page.locator("#stills-shown .cutout img")).to_have_count(1)
+        page.get_by_label("Pictures of it").set_input_files(files[:1] * 2)
+        expect(page.locator("#stills-shown .cutout img")).to_have_count(2)
+        second = page.locator("#stills-shown input[type=radio]").nth(1)
+        second.check()
+        page.wait_for_timeout(500)
+        expect(second).to_be_checked()
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_text("tick that it is yours to use")).to_be_visible()
+        page.get_by_label("Pictures of it").set_input_files(files[:1])
+        page.get_by_label("This is mine to use").check()
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_role("heading", name="Reynard")).to_be_visible()
+        cutout = page.get_by_role("img", name="Reynard, cut out")
+        cutout.scroll_into_view_if_needed()
+        page.wait_for_function("(one) => one.complete && one.naturalWidth === 48", arg=cutout.element_handle())
+        said = browsers.watched(page)
+        page.goto("/create")
+        page.get_by_label("Prompt").fill("@Reynard drifts left")
+        page.get_by_text("Your subject", exact=True).click()
+        page.get_by_label("Or a picture").set_input_files(files[0])
+        expect(page.locator("#subject-shown .cutout img")).to_have_attribute("src", re.compile("^data:image/png"))
+        page.get_by_label("Or a picture").set_input_files([])
+        page.get_by_label("A character").select_option("Reynard")
+        expect(page.locator("#subject-shown")).to_contain_text("The prompt becomes: a red fox in a coat drifts left.")
+        page.get_by_label("Prompt").fill("@Reynard drifts right")
+        page.get_by_label("Prompt").blur()
+        expect(page.locator("#subject-shown")).to_contain_text("a red fox in a coat drifts right.")
+        wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0 and browsers.barriers(page, browsers.axe()) == [] and said == []
+        page.get_by_role("button", name="Make the film").click()
+        expect(page.get_by_role("heading", name="a red fox in a coat drifts right")).to_be_visible()
+        context.close()

@@ -14,6 +14,7 @@ import av
 import httpx
 import openai
 import pytest
+import studio_subjects
 import studios
 import wires
 from PIL import Image
@@ -21,6 +22,7 @@ from PIL import Image
 from rushes.serve.client import jobs
 from rushes.studio.house import House
 
+PLAIN = f"data:image/jpeg;base64,{base64.b64encode(studio_subjects.NOTHING).decode()}"
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
 
@@ -123,6 +125,10 @@ def test_defaults_are_a_tier_and_a_fresh_seed(client: openai.OpenAI) -> None:
         ({"input_reference": {"image_url": "data:image/png;base64,AAAA"}}, "input_reference", "no picture"),
         ({"input_reference": {"bogus": 1}}, "input_reference", "send a picture"),
         ({"input_reference": 5}, "input_reference", "send a picture"),
+        ({"subject_reference": {"image_url": PLAIN}}, "subject_reference", "shows no subject that can be cut out"),
+        ({"subject_reference": {"image_url": "data:image/png;base64,AAAA"}}, "subject_reference", "no picture"),
+        ({"subject_reference": 5}, "subject_reference", "send a picture"),
+        ({"characters": 5}, "characters", "list"),
         ({"loop": "perhaps"}, "loop", "boolean"),
         ({"path": [[0.1, 0.2]]}, "path", "the nearest legal number is 2"),
         ({"path": [[0.1, 0.2], [7, 0.5]]}, "path", "nearest to 7 is 1.5"),
@@ -164,6 +170,49 @@ def test_a_film_begins_and_ends_with_pictures_that_are_sent(client: openai.OpenA
     for path in ([[0.1, 0.6], [0.9, 0.4]], "0.1,0.6 0.9,0.4"):
         led = httpx.post(f"{wire.url}/v1/videos", headers=anna[1], json={"prompt": "a kite", "path": path}).json()
         assert [one["points"] for one in conditions(wire, led["id"])] == [[[0.1, 0.6], [0.9, 0.4]]]
+
+
+def test_a_subject_is_sent_cut_out_and_kept_for_remixes(tmp_path: Path) -> None:
+    weights = studio_subjects.weights(tmp_path / "weights")
+    with studios.opened(tmp_path, weights=str(weights)) as house, wires.serving(house) as url:
+        user, headers = studios.person(house, "anna", plan="admin")
+        seeing = Wire(house, url)
+        client = seeing.client(headers)
+        fox = f"data:image/jpeg;base64,{base64.b64encode(studio_subjects.FOX).decode()}"
+        by_address = client.videos.create(prompt="a fox", extra_body={"subject_reference": {"image_url": fox}})
+        files = {"subject_reference": ("fox.jpg", studio_subjects.FOX, "image/jpeg")}
+        by_form = httpx.post(
+            f"{url}/v1/videos", headers=headers, timeout=60, data={"prompt": "a fox"}, files=files
+        ).json()
+        [subject], [same] = (conditions(seeing, one) for one in (by_address.id, by_form["id"]))
+        assert subject == same and subject["uri"] == f"inputs/{user.id}/{subject['sha256']}.webp"
+        assert house.media.get(subject["uri"].replace(".webp", ".png"))[1:4] == b"PNG"
+
+        film = wires.finished(house, user)
+        with house.database.write() as session:
+            job = session.get_one(jobs.Job, film)
+            job.request = job.request | {"conditions": [subject]}
+        remix = client.videos.remix
+        assert [one["kind"] for one in conditions(seeing, remix(film, prompt="at night").id)] == ["subject"]
+        looped = remix(film, prompt="at night", extra_body={"loop": True})
+        assert [one["kind"] for one in conditions(seeing, looped.id)] == ["loop"]
+        for place, said in (
+            (f"{film}/remix", {"strength": 0.5}),
+            ("edits", {"video": {"id": film}}),
+            ("extensions", {"video": {"id": film}, "seconds": 1}),
+            ("", {"loop": True}),
+        ):
+            body = {"prompt": "a fox", "subject_reference": fox, **said}
+            answer = httpx.post(f"{url}/v1/videos/{place}".rstrip("/"), headers=headers, timeout=60, json=body)
+            assert answer.status_code == 400 and "contradict each other" in answer.text, place
+        body = {"prompt": "a fox", "subject_reference": {"file_id": film}}
+        answer = httpx.post(f"{url}/v1/videos", headers=headers, timeout=60, json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "subject_reference")
+        assert "is a film; name a still" in answer.text
+        twin = {"prompt": "a fox", "subject_reference": {"image_url": fox}}
+        name = httpx.post(f"{url}/v1/videos/generations", headers=headers, timeout=60, json=twin).json()["request_id"]
+        assert conditions(seeing, name.replace("request_", "video_")) == [subject]
+        client.close()
 
 
 def test_a_film_of_ones_own_may_be_the_first_picture(wire: Wire, anna, film: str) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import showings
+import studio_subjects
 import studios
 
 from rushes.errors import InputError
 from rushes.serve.client.database import now
-from rushes.serve.client.jobs import CANCELLED, QUEUED, Job
 from rushes.studio.errors import RequestError
-from rushes.studio.social import characters, people, posts
-from rushes.studio.social.characters import ALL, FRIENDS, ME, Character
-from rushes.studio.social.posts import Post
+from rushes.studio.library import subjects
+from rushes.studio.social import characters, people
+from rushes.studio.social.characters import ALL, FRIENDS, ME
 
 
 @pytest.fixture
@@ -53,7 +53,6 @@ def test_consent_reaches_whom_it_names_until_it_ends(house) -> None:
 
 def test_what_is_illegal_is_named(house) -> None:
     ann, bob = (studios.person(house, name)[0] for name in ("ann", "bob"))
-    film = showings.film(house, bob)
     with house.database.write() as session:
         mine = showings.caller(ann)
         for changed, said in (
@@ -64,50 +63,33 @@ def test_what_is_illegal_is_named(house) -> None:
         ):
             with pytest.raises(InputError, match=said):
                 characters.create(session, mine, **({"name": "Ann", "look": "a coat"} | changed))
-        with pytest.raises(RequestError, match="no film"):
-            characters.create(session, mine, name="Ann", look="a coat", job_id=film.id)
         character = characters.create(session, mine, name="Ann", look="a coat")
         with pytest.raises(RequestError, match="no character"):
             characters.consent(session, showings.caller(bob), character.id, ALL)
-        with pytest.raises(RequestError, match="no character"):
-            characters.revoke(session, showings.caller(bob), character.id)
         with pytest.raises(InputError, match="at most 5"):
             characters.require_usable(session, ann, [character.id] * 6)
 
 
-def used(session, user, character, **changed) -> Job:
-    allowed = characters.require_usable(session, user, [character.id])
-    job = showings.written(session, user, "a boat", **changed)
-    characters.note_use(session, user, allowed, job)
-    return job
-
-
-def test_every_use_is_seen_and_revoking_hides_what_others_made(house) -> None:
+def test_films_are_shown_the_first_still_or_the_one_that_is_chosen(house) -> None:
     ann, bob = (studios.person(house, name)[0] for name in ("ann", "bob"))
-    mine, theirs = showings.caller(ann), showings.caller(bob)
+    mine, pictures = showings.caller(ann), [subjects.drawn(one) for one in (studio_subjects.FOX, studio_subjects.KITE)]
     with house.database.write() as session:
-        character = characters.create(session, mine, name="Ann", look="a coat", scope=ALL)
-        made, own, waiting = (
-            used(session, bob, character),
-            used(session, ann, character),
-            used(session, bob, character, state=QUEUED),
-        )
-        shown = posts.publish(session, theirs, made.id, title="")
-        kept = posts.publish(session, mine, own.id, title="")
-        assert [user.username for _, user, _ in characters.uses(session, character)] == ["bob", "ann", "bob"]
-        assert made.extra == {"characters": [character.id]}
-    with house.database.write() as session:
-        assert characters.revoke(session, mine, character.id) == 2
-        assert characters.revoke(session, mine, character.id) == 0
-    with house.database.write() as session:
-        assert session.get_one(Job, waiting.id).state == CANCELLED
-        assert session.get_one(Job, made.id).extra["withdrawn"] == [character.id]
-        assert session.get_one(Post, shown.id).withdrawn and not session.get_one(Post, kept.id).withdrawn
-        with pytest.raises(RequestError, match="no post"):
-            posts.find(session, shown.id, ann)
-        with pytest.raises(RequestError, match="took their consent back"):
-            posts.publish(session, theirs, made.id, title="again")
-        gone = session.get_one(Character, character.id)
-        assert not may_use(session, bob, gone) and not may_use(session, ann, gone)
-        with pytest.raises(RequestError, match="for good"):
-            characters.consent(session, mine, character.id, ALL)
+        character = characters.create(session, mine, name="Ann", look="a coat", wording=characters.WORDING)
+        assert characters.best(session, character) is None
+        for wrong, said in (([], "0 stills"), (pictures * 11, "legal: 1 to 20")):
+            with pytest.raises(InputError, match=said):
+                characters.give_stills(house, session, character, wrong)
+        with pytest.raises(InputError, match="there is no still 3; legal: 1 to 2"):
+            characters.give_stills(house, session, character, pictures, 2)
+        characters.give_stills(house, session, character, pictures)
+        first, second = characters.stills(session, character)
+        assert characters.best(session, character) is first and first.sha256 == pictures[0].sha256
+        characters.choose(session, mine, character.id, 1)
+        assert characters.best(session, character) is second
+        assert house.media.get(characters.still_key(character, second)) == pictures[1].picture
+        with pytest.raises(InputError, match="there is no still 3; the character has 2"):
+            characters.choose(session, mine, character.id, 2)
+        with pytest.raises(RequestError, match="no character"):
+            characters.choose(session, showings.caller(bob), character.id, 0)
+        characters.consent(session, mine, character.id, ALL)
+        assert [one.wording for one in characters.record(session, character)] == [None, characters.WORDING]
