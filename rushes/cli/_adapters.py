@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rushes.errors import InputError
+from rushes.errors import InputError, WeightsError
 
 if TYPE_CHECKING:
     from rushes.generate import Generator
     from rushes.nn.lora import Adapter
 
 MOST = 100.0
+PARTS = {"transformer": "film", "cutout": "cutout"}  # which of the weights an adapter of a family is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +31,19 @@ def read_adapters(typed: Sequence[str]) -> list[Wanted]:
     """Read what was typed after `--lora`.
 
     Raises:
-        InputError: an illegal scale.
-        WeightsError: no such file, a damaged one, or no adapter.
+        InputError: an illegal scale, or two adapters that teach one word.
+        WeightsError: no such file, a damaged or pickled one, or no adapter.
     """
     from rushes.nn import lora
 
-    found = []
+    found: list[Wanted] = []
     for text in typed:
         path, scale = split(text)
-        found.append(Wanted(path=path, scale=scale, adapter=lora.read(path)))
+        one = Wanted(path=path, scale=scale, adapter=lora.read(path))
+        for other in found:
+            if both := set(one.adapter.words) & set(other.adapter.words):
+                raise InputError(f"{other.path} and {path} both teach {min(both)!r}; name one of them")
+        found.append(one)
     return found
 
 
@@ -64,18 +69,41 @@ def split(text: str) -> tuple[Path, float]:
 
 
 def adapt(generator: Generator, wanted: Sequence[Wanted], say: Callable[[str], None]) -> None:
-    """Add adapters to the film model, one after the other; the generator's hashes name them from then on.
+    """Add adapters to the models that they are for, one after the other; the generator's hashes name them then.
 
     Raises:
-        WeightsError: an adapter that does not fit these weights.
+        WeightsError: an adapter that is for other weights, or for a model that is not there.
     """
+    from rushes.models import _taught as taught
     from rushes.nn import lora
 
-    base = generator.hashes["film"]
     for one in wanted:
-        if one.adapter.base != base:
-            say(f"{one.path.name} was made for other film weights ({one.adapter.base[:12]}…, these are {base[:12]}…)")
-        lora.merge(generator.film, one.adapter, one.scale)
+        _check(generator, one)
+    cast = taught.Cast(generator.leader.cutter) if generator.leader.cutter is not None else None
+    for one in wanted:
+        if one.adapter.model == taught.FAMILY and cast is not None:
+            cast.add(one.adapter, one.scale)
+            for model in (generator.film, generator.leader.planner):
+                if model is not None:
+                    taught.tell(model, one.adapter)
+            name, like = one.adapter.facts["name"], one.adapter.facts["like"]
+            say(f"{one.path.name} teaches {name!r}: it is drawn as learned, and moves like {taught.said(like)}")
+        else:
+            lora.merge(generator.film, one.adapter, one.scale)
+    if cast is not None and cast.adapters:
+        generator.leader = replace(generator.leader, cutter=cast)  # type: ignore[arg-type]  # it cuts, too
     if wanted:
         named = ",".join(f"{one.adapter.sha256}:{one.scale:g}" for one in wanted)
         generator.hashes = generator.hashes | {"lora": named}
+
+
+def _check(generator: Generator, one: Wanted) -> None:
+    """Raise WeightsError for an adapter of another base."""
+    part = PARTS.get(one.adapter.model)
+    if part is None:
+        raise WeightsError(f"{one.path} is for {one.adapter.model!r} weights, which take no adapters here")
+    base, made_for = generator.hashes.get(part), one.adapter.base
+    if base is None:
+        raise WeightsError(f"{one.path} is for {part} weights, and there are none beside the others")
+    if made_for != base:
+        raise WeightsError(f"{one.path} was made for other {part} weights ({made_for[:12]}…, these are {base[:12]}…)")

@@ -1,12 +1,13 @@
 """Low-rank adapters: small matrices that, added to a model's own, change what it does; one file each.
 
-b... any batch axes, n columns of a matrix (what goes in), m rows (what comes out), r rank
+b... any batch axes, n columns of a matrix (what goes in), m rows (what comes out), r rank, w words, d width
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,9 @@ from rushes.nn import weights
 
 M = TypeVar("M", bound=nn.Module)
 RECORD = "rushes"  # the key of the file's own metadata that holds the record as JSON
-DOWN, UP = "down", "up"
+DOWN, UP, ROWS = "down", "up", "rows"
+FAMILY = "transformer"  # whose adapters do not say of which family they are
+PICKLED = (b"PK", b"\x80")  # how a pickle begins, in a zip of torch's or bare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,21 @@ class LoraLinear(nn.Module):
         return _Adapted.apply(x, (self.weight, self.bias), self.down, self.up, self.scale)
 
 
+class LoraEmbedding(nn.Module):
+    """An embedding whose own rows are frozen, but for some that learn in their place; `[b...] -> [b... d]`."""
+
+    ids: Tensor
+
+    def __init__(self, plain: nn.Embedding, ids: Sequence[int]) -> None:
+        super().__init__()
+        self.weight = plain.weight
+        self.register_buffer("ids", torch.tensor(ids))
+        self.rows = nn.Parameter(plain.weight.detach()[list(ids)].clone())
+
+    def forward(self, words: Tensor) -> Tensor:
+        return F.embedding(words, self.weight.index_copy(0, self.ids, self.rows))
+
+
 def attach(model: M, config: LoraConfig) -> M:
     """Freeze `model` and give each linear layer that a target names an adapter; the names of its own weights stay.
 
@@ -113,6 +131,7 @@ def attach(model: M, config: LoraConfig) -> M:
 class Adapter:
     """An adapter by itself: its matrices by name (`blocks.0.qkv.down`), and the SHA-256 of the weights it was made for.
 
+    `model` is the family of those weights; `words` are those that it teaches, in the order of their `rows` `[w d]`.
     `sha256` is that of its file, empty before there is one.
     """
 
@@ -120,7 +139,14 @@ class Adapter:
     base: str
     tensors: dict[str, Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
+    model: str = FAMILY
+    words: tuple[str, ...] = ()
     sha256: str = ""
+
+    @property
+    def rows(self) -> Tensor:
+        """Return what its words mean, `[w d]`."""
+        return next(tensor for name, tensor in self.tensors.items() if name.endswith(f".{ROWS}"))
 
 
 def adapter_of(model: nn.Module, config: LoraConfig, *, base: str, facts: dict[str, Any] | None = None) -> Adapter:
@@ -130,6 +156,8 @@ def adapter_of(model: nn.Module, config: LoraConfig, *, base: str, facts: dict[s
         if isinstance(module, LoraLinear):
             for part, tensor in ((DOWN, module.down), (UP, module.up)):
                 tensors[f"{name}.{part}"] = tensor.detach().float().cpu().clone()
+        elif isinstance(module, LoraEmbedding):
+            tensors[f"{name}.{ROWS}"] = module.rows.detach().float().cpu().clone()
     return Adapter(config=config, base=base, tensors=tensors, facts=facts or {})
 
 
@@ -140,6 +168,8 @@ def save(adapter: Adapter, path: Path) -> Path:
         "config": configs.to_dict(adapter.config),
         "base": adapter.base,
         "facts": adapter.facts,
+        "model": adapter.model,
+        "words": adapter.words,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
@@ -152,7 +182,7 @@ def read(path: Path) -> Adapter:
     """Read what `save` wrote.
 
     Raises:
-        WeightsError: no such file, a damaged one, or one that is no adapter of ours.
+        WeightsError: no such file, a damaged or pickled one, or one that is no adapter of ours.
     """
     if not path.is_file():
         raise WeightsError(f"there is no adapter {path}")
@@ -161,28 +191,41 @@ def read(path: Path) -> Adapter:
             record = json.loads((file.metadata() or {}).get(RECORD, "{}"))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
+        with path.open("rb") as opened:
+            if opened.read(2).startswith(PICKLED):
+                said = "is a pickle, which can run any code when it is read"
+                raise WeightsError(f"{path} {said}; only safetensors are read") from None
         raise WeightsError(f"{path} is damaged, or no safetensors file ({' '.join(str(error).split())})") from None
     if not isinstance(record, dict) or record.get("family") != "lora":
         raise WeightsError(f"{path} is no adapter that Rushes wrote")
     try:
         config: LoraConfig = configs.from_dict(LoraConfig, record["config"])
-        return Adapter(
-            config=config, base=str(record["base"]), tensors=tensors, facts=record["facts"], sha256=weights.digest(path)
+        adapter = Adapter(
+            config=config,
+            base=str(record["base"]),
+            tensors=tensors,
+            facts=record["facts"],
+            model=str(record.get("model", FAMILY)),
+            words=tuple(record.get("words", ())),
+            sha256=weights.digest(path),
         )
     except (InputError, KeyError) as error:
         raise WeightsError(f"{path} is an adapter of another version: {error}") from None
+    if bool(adapter.words) != any(name.endswith(f".{ROWS}") for name in tensors):
+        raise WeightsError(f"{path} is damaged: it names words and has none, or has some and names none")
+    return adapter
 
 
 @torch.no_grad()
 def merge(model: M, adapter: Adapter, strength: float = 1.0) -> M:
-    """Add an adapter, times `strength`, to a model's own matrices, in place.
+    """Add an adapter's matrices, times `strength`, to a model's own, in place.
 
     At strength 1 and in one dtype the model then computes, bit for bit, what the one that was trained computed.
 
     Raises:
         WeightsError: the model has no such layers, or others of their shape.
     """
-    names = sorted({name.rpartition(".")[0] for name in adapter.tensors})
+    names = sorted({name.rpartition(".")[0] for name in adapter.tensors if not name.endswith(f".{ROWS}")})
     modules = dict(model.named_modules())
     pairs = []
     for name in names:

@@ -1,6 +1,8 @@
 """Tests of adapters: they begin at nothing, learn alone, and merge into the very same numbers."""
 
 import copy
+import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,3 +132,40 @@ def test_targets_that_name_nothing_are_refused(plain: Small) -> None:
         lora.attach(plain, replace(CONFIG, targets=("last", "blocks.*.frist")))
     with pytest.raises(InputError, match="0"):
         LoraConfig(rank=-1)
+
+
+def test_some_rows_learn_and_the_others_stay(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    model = nn.ModuleDict({"words": nn.Embedding(5, 3), "last": nn.Linear(3, 2)})
+    own = model["words"].weight.detach().clone()
+    ids = torch.tensor([[0, 4, 2]])
+    before = model["words"](ids).detach()
+    model = lora.attach(model, replace(CONFIG, targets=("last",)))
+    model["words"] = lora.LoraEmbedding(model["words"], [4])
+    assert torch.equal(model["words"](ids), before)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
+    model["words"](ids).sum().backward()
+    optimizer.step()
+    assert torch.equal(model["words"].weight, own)
+    assert (model["words"](ids) != before).any(-1).tolist() == [[False, True, False]]
+    adapter = replace(lora.adapter_of(model, CONFIG, base="b"), model="cutout", words=("fox",))
+    assert set(adapter.tensors) == {"last.down", "last.up", "words.rows"}
+    found = lora.read(lora.save(adapter, tmp_path / "a.safetensors"))
+    assert (found.model, found.words) == ("cutout", ("fox",)) and torch.equal(found.rows, adapter.rows)
+    with pytest.raises(WeightsError, match="names words and has none"):
+        lora.read(lora.save(replace(adapter, words=()), tmp_path / "b.safetensors"))
+
+
+def test_adapters_that_do_not_say_whose_they_are_are_a_film_model_s(plain: Small, tmp_path: Path) -> None:
+    record = {"family": "lora", "config": {"rank": 2, "alpha": 4.0, "targets": ["last"]}, "base": "b", "facts": {}}
+    tensors = lora.adapter_of(taught(plain), CONFIG, base="b").tensors
+    lora.save_file(tensors, tmp_path / "old", metadata={lora.RECORD: json.dumps(record)})
+    assert lora.read(tmp_path / "old").model == "transformer" and lora.read(tmp_path / "old").words == ()
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(1)}, tmp_path / "a.safetensors")
+    (tmp_path / "b.bin").write_bytes(pickle.dumps({"x": 1}))
+    for name in ("a.safetensors", "b.bin"):
+        with pytest.raises(WeightsError, match="is a pickle, which can run any code"):
+            lora.read(tmp_path / name)
