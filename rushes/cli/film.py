@@ -105,6 +105,8 @@ def _make(generator: Any, order: Order, options: Options, synonyms: dict[str, st
     from rushes.models._rewrite import rewrite
 
     request, say = order.request, _say(options.quiet)
+    if is_ours:  # a word that an adapter taught stands for itself
+        synonyms = {word: known for word, known in synonyms.items() if generator.film.vocabulary.unknown(word)}
     if options.rewrite and (worded := rewrite(request.prompt, synonyms)) != request.prompt:
         say(f"{request.prompt!r} is rewritten as {worded!r}")
         request = replace(request, prompt=worded)
