@@ -91,7 +91,7 @@ def adapt(generator: Generator, wanted: Sequence[Wanted], say: Callable[[str], N
         else:
             lora.merge(generator.film, one.adapter, one.scale)
     if cast is not None and cast.adapters:
-        generator.leader = replace(generator.leader, cutter=cast)
+        generator.leader = replace(generator.leader, cutter=cast)  # type: ignore[arg-type]  # it cuts, too
     if wanted:
         named = ",".join(f"{one.adapter.sha256}:{one.scale:g}" for one in wanted)
         generator.hashes = generator.hashes | {"lora": named}

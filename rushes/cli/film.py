@@ -104,13 +104,12 @@ def _make(generator: Any, order: Order, options: Options, synonyms: dict[str, st
     from rushes.metering import Meter
     from rushes.models._rewrite import rewrite
 
-    request, say = order.request, _say(options.quiet)
+    request, say, is_ours = order.request, _say(options.quiet), order.request.model == MODEL
     if is_ours:  # a word that an adapter taught stands for itself
         synonyms = {word: known for word, known in synonyms.items() if generator.film.vocabulary.unknown(word)}
     if options.rewrite and (worded := rewrite(request.prompt, synonyms)) != request.prompt:
         say(f"{request.prompt!r} is rewritten as {worded!r}")
         request = replace(request, prompt=worded)
-    is_ours = request.model == MODEL
     unknown = unknown_words(generator, request, synonyms) if is_ours else {}
     for line in [*(_warnings(generator, request, unknown) if is_ours else ()), *_differences(generator, order)]:
         say(line)

@@ -17,7 +17,6 @@ from torch import Tensor
 from rushes import layouts
 from rushes.errors import InputError
 from rushes.models._draft import draft, pixels
-from rushes.models._taught import Cast
 from rushes.models.autoencoder import PatchTransform
 from rushes.models.cutout import CutoutModel
 from rushes.models.layout import LayoutModel
@@ -34,7 +33,7 @@ class Leader:
     """The models that plan a film and cut out its subjects, where there are any, and the encoder of drafts."""
 
     planner: LayoutModel | None = None
-    cutter: CutoutModel | Cast | None = None
+    cutter: CutoutModel | None = None
     transform: PatchTransform | None = None
 
     @classmethod
