@@ -1,5 +1,6 @@
 """Several processes that train together, forked from the test, and the smallest film objective that they can share."""
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -30,8 +31,12 @@ def together(num: int, work: Callable[[World], Any], config: ParallelConfig | No
         context.Process(target=_one, args=(rank, num, port, work, config or ParallelConfig(), send))
         for rank, (_, send) in enumerate(pipes)
     ]
+    # What was left to the collector must not be collected in a child: a codec's context would wait for its threads there.
+    gc.collect()
+    gc.freeze()
     for child in children:
         child.start()
+    gc.unfreeze()
     results = []
     for (receive, send), child in zip(pipes, children, strict=True):
         send.close()
