@@ -31,7 +31,7 @@ def together(num: int, work: Callable[[World], Any], config: ParallelConfig | No
         context.Process(target=_one, args=(rank, num, port, work, config or ParallelConfig(), send))
         for rank, (_, send) in enumerate(pipes)
     ]
-    # What was left to the collector must not be collected in a child: a codec's context would wait for its threads there.
+    # Nothing left to the collector may be collected in a child: a codec would wait for its threads, which stay here.
     gc.collect()
     gc.freeze()
     for child in children:
