@@ -267,10 +267,10 @@ class Transformer(nn.Module):
         x = self.into(tokens) + self.place(waves.to(latent.dtype))
         if lead is not None and self.control is not None:
             x = x + self.control(lead.layout, places)
-        tracing = None if lead is None or lead.draft is None else self.tracing
-        if tracing is not None:
-            drafted = tracing.tokens(lead.draft.to(latent.dtype), p)  # type: ignore[union-attr]
-            x = x + tracing.into(drafted)
+        draft, tracing = None if lead is None else lead.draft, self.tracing
+        if draft is not None and tracing is not None:
+            draft = tracing.tokens(draft.to(latent.dtype), p)
+            x = x + tracing.into(draft)
         first: Tensor | None = None
         for index, block in enumerate(self.blocks):
             text = (prompt.keys[index], prompt.values[index])
@@ -280,8 +280,8 @@ class Transformer(nn.Module):
         shift, scale = self.last(condition).unsqueeze(1).chunk(2, dim=-1)
         hidden = modulate(x, shift, scale)
         out = self.out(hidden)
-        if tracing is not None:
-            out = out + tracing(hidden, drafted)
+        if draft is not None and tracing is not None:
+            out = out + tracing(hidden, draft)
         return out.view(b, s, h * w, p, c).permute(0, 4, 1, 3, 2).reshape(b, c, frames, h, w)
 
     def forward(

@@ -30,7 +30,7 @@ from rushes.world.captions import words
 from rushes.world.cutout import cutout
 from rushes.world.scene import SceneFilters
 
-NUM_PREVIEWS, PER_ROW = 24, 8
+NUM_PREVIEWS = 24
 TABLE = 230  # grey of the paper that previews lie on
 Lesson = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # pictures, which subject, word ids, noise, times
 
