@@ -127,6 +127,15 @@ def test_the_weights_are_ready_for_films_and_name_their_set(config: PreferenceCo
     )
 
 
+def test_what_leads_the_films_comes_along(config: PreferenceConfig, base: Path, tmp_path: Path) -> None:
+    before = Path(shutil.copytree(base, tmp_path / "before"))
+    for name in ("layout", "cutout"):  # it copies what lies there and reads none of it
+        shutil.copytree(base / "autoencoder", before / name)
+    objective = PreferenceObjective(replace(config, run=replace(config.run, init=str(before / "film"))))
+    shipped = objective.ship(objective.model, tmp_path / "shipped", {})
+    assert {"autoencoder", "cutout", "film", "layout"} == {path.name for path in shipped.iterdir()}
+
+
 def test_a_stopped_run_resumes_exactly(config: PreferenceConfig, run: Path, tmp_path: Path) -> None:
     for stop_at in (3, 11, None):
         train(config, tmp_path / "broken", **({} if stop_at is None else {"stop_at": stop_at}))
