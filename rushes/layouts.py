@@ -22,6 +22,10 @@ X, Y, SIDE, SINE, COSINE, FACING, PRESENT = range(SUBJECT)
 ASPECT = 16 / 9
 USUAL_SIDE = 0.34
 CUTOUT_PX, CUTOUT_REACH = 48, 0.6  # a subject's cut-out: its pixels a side, and how far from its middle, in its sides
+BACKDROP_REACH = (1.35, 1.2)  # how far the widest backdrop reaches from its middle, across and down, in units
+BACKDROP_UNIT_PX = 320 / 3
+DEEPEST = 1.5  # of a backdrop's depths: 0 is infinitely far, 1 the plane of the subjects, beyond it the foreground
+TRAVEL = (0.6, 0.3, 0.72)  # of a camera at most, in a film: across, down, log2 of the zoom
 
 Point = tuple[float, float]
 
@@ -52,6 +56,15 @@ def along(points: Sequence[Point], num: int, reach: tuple[float, float]) -> np.n
     at = np.linspace(0, len(points) - 1, 2 * num + 1)[1::2]  # the middles of `num` equal parts
     shares = np.array([np.interp(at, np.arange(len(points)), [p[axis] for p in points]) for axis in (0, 1)])
     return ((2 * shares.T - 1) * reach).astype(np.float32)
+
+
+def steady(layout: np.ndarray, seconds: float) -> np.ndarray:
+    """Return the speed, float32 `[3]`, of a camera that moves evenly through a film and travels no farther than ours.
+
+    A camera that shakes stays where it is.
+    """
+    most = np.array(TRAVEL, np.float32) / max(seconds, 1e-6)
+    return np.clip(layout[:, :CAMERA].mean(0), -most, most)
 
 
 def led(layout: np.ndarray, points: Sequence[Point], reach: tuple[float, float]) -> np.ndarray:

@@ -83,7 +83,7 @@ def adapt(generator: Generator, wanted: Sequence[Wanted], say: Callable[[str], N
     for one in wanted:
         if one.adapter.model == taught.FAMILY and cast is not None:
             cast.add(one.adapter, one.scale)
-            for model in (generator.film, generator.leader.planner):
+            for model in (generator.film, generator.leader.planner, generator.leader.stager):
                 if model is not None:
                     taught.tell(model, one.adapter)
             name, like = one.adapter.facts["name"], one.adapter.facts["like"]

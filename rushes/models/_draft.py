@@ -1,7 +1,7 @@
 """A film's draft: its subjects' cut-outs laid where the layout says, frame by frame, for a film model to paint over.
 
 b batch, q quarters of a second, k subjects, p pixels of a cut-out, T frames at 8 per second, H W view pixels,
-c channels, t h w latent grid, n tokens, d width
+P Q pixels of a backdrop, c channels, t h w latent grid, n tokens, d width
 
 A cut-out's colours are in 0..1, times its alpha, so that laying one over another is a sum. The encoder is linear too:
 a film with a subject on it is the film with a hole and the subject's draft, added. So what a model has to do is to find
@@ -9,6 +9,9 @@ the light: the draft's colours times how bright it is there, plus its alpha time
 """
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +21,7 @@ from rushes import layouts
 from rushes.models.autoencoder import PatchTransform
 
 PER_ROW = 2  # frames of the draft for each quarter of a second
+NEARINGS = 2  # tries to find what a camera sees at a pixel; each takes the depth that the one before found
 
 
 class Tracing(nn.Module):
@@ -46,13 +50,108 @@ class Tracing(nn.Module):
         return colours + alpha
 
 
-def draft(layout: Tensor, cutouts: Tensor, places: Tensor, transform: PatchTransform) -> Tensor:
-    """Return the draft as a film model sees it, `[b 2c t h w]`: the latents of its colours and of its alpha."""
+class Staging(nn.Module):
+    """How a film model takes its backdrop: it sees it, and says how much of its own estimate gives way to it."""
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.into = nn.Linear(patch, width, bias=False)
+        self.kept = nn.Linear(width, patch)
+        nn.init.zeros_(self.into.weight)
+        nn.init.zeros_(self.kept.weight)
+        nn.init.constant_(self.kept.bias, 0.25)  # two guesses at one film
+
+    @staticmethod
+    def tokens(backdrop: Tensor, frames: int) -> Tensor:
+        """`[b c t h w]` -> `[b n patch]`, `frames` of them a token."""
+        b, c, t, h, w = backdrop.shape
+        return backdrop.view(b, c, t // frames, frames, h * w).permute(0, 2, 4, 3, 1).reshape(b, -1, frames * c)
+
+    def forward(self, hidden: Tensor, own: Tensor, tokens: Tensor) -> Tensor:
+        """Return the estimate `[b n patch]`, given what the model thinks, `hidden [b n d]`; unshown films keep `own`."""
+        shown = tokens.ne(0).flatten(1).any(1).to(hidden.dtype).view(-1, 1, 1)
+        return torch.lerp(own, tokens, self.kept(hidden) * shown)
+
+
+class Stage(NamedTuple):
+    """A film's backdrops `[b 4 P Q]` in 0..1, RGB and depth as a share of the deepest, and its camera's way `[b T 3]`.
+
+    A backdrop's middle is where the camera looks in the middle of the film. The way has x, y (units) and log2 of the
+    zoom. A backdrop of zeros shows nothing.
+    """
+
+    backdrop: Tensor
+    camera: Tensor
+
+
+def draft(
+    layout: Tensor, cutouts: Tensor, places: Tensor, transform: PatchTransform, stage: Stage | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Return the draft as a film model sees it, `[b 2c t h w]`: the latents of its colours and of its alpha.
+
+    Then, with a stage, those of the place as its camera sees it with the subjects before it, `[b c t h w]`.
+    """
     found = []
-    for views in laid(layout, cutouts, places):
+    colours, alpha = laid(layout, cutouts, places)
+    for views in (colours, alpha):
         basis = transform.basis if views.shape[1] == 3 else transform.basis.view(len(transform.basis), -1, 3).sum(-1)
         found.append((transform.patches(views) @ basis.T / transform.divisor).permute(0, 4, 1, 2, 3))
-    return torch.cat(found, dim=1)
+    if stage is None:
+        return torch.cat(found, dim=1), None
+    behind = seen(stage, places)
+    shown = stage.backdrop.flatten(1).any(1).view(-1, 1, 1, 1, 1)
+    return torch.cat(found, dim=1), transform.encode(torch.addcmul(colours, 1 - alpha, behind)) * shown
+
+
+def seen(stage: Stage, places: Tensor) -> Tensor:
+    """Return a place as its camera sees it at `places [b H W 2]`, `[b 3 T H W]` in [-1, 1].
+
+    A pixel at (x, y) shows what lies at (x, y) / 2^(depth zoom) + depth camera of the backdrop; the depth is that
+    found there, and of several the nearest. What is farther out than the backdrop is its edge.
+    """
+    b, frames, _ = stage.camera.shape
+    film = torch.empty(b, 3, frames, *places.shape[1:3], device=places.device)
+    moves = (stage.camera != stage.camera[:, :1]).flatten(1).any(1)
+    for some, num in ((moves, frames), (~moves, 1)):  # most cameras stand still
+        which = some.nonzero()[:, 0]
+        if len(which):
+            film[which] = _seen(stage.backdrop[which], stage.camera[which, :num], places[which])
+    return film
+
+
+def _seen(backdrop: Tensor, camera: Tensor, places: Tensor) -> Tensor:
+    """The same at a camera's places `[b f 3]`, `[b 3 f H W]`."""
+    (b, frames, _), (rows, columns) = camera.shape, places.shape[1:3]
+    camera = camera.view(b, frames, 1, 1, 3)
+    reach = torch.tensor(backdrop.shape[:1:-1], device=places.device) / (2 * layouts.BACKDROP_UNIT_PX)
+
+    def sampled(channels: slice, depth: Tensor) -> Tensor:
+        spot = places[:, None] * torch.exp2(-depth * camera[..., 2:]) + depth * camera[..., :2]
+        spot = (spot / reach).view(b, frames * rows, columns, 2)
+        return F.grid_sample(backdrop[:, channels], spot, padding_mode="border", align_corners=False)
+
+    depth = torch.full((b, frames, 1, 1, 1), layouts.DEEPEST, device=places.device)
+    for _ in range(NEARINGS if bool(camera.any()) else 0):
+        depth = sampled(slice(3, 4), depth).view(b, frames, rows, columns, 1) * layouts.DEEPEST
+    return sampled(slice(0, 3), depth).view(b, 3, frames, rows, columns).mul_(2).sub_(1)
+
+
+def way(speed: Tensor, since_s: Tensor, num_frames: int) -> Tensor:
+    """Return the way `[b T 3]` of cameras that move steadily, `speed [b 3]` a second, from `since_s [b]` on.
+
+    At 0 s, the middle of the film, they look at the middle of the backdrop.
+    """
+    times = since_s[:, None] + torch.arange(num_frames, device=speed.device) / (PER_ROW * layouts.PER_SECOND)
+    return times[:, :, None] * speed[:, None]
+
+
+def field(reach: tuple[float, float], patch_px: int) -> tuple[int, int]:
+    """Return the rows and columns of patches of a backdrop that a camera may see in a frame that reaches `reach`."""
+    side = patch_px / layouts.BACKDROP_UNIT_PX
+    sizes = []
+    for frame, most, travel in zip(reach, layouts.BACKDROP_REACH, layouts.TRAVEL[:2], strict=True):
+        sizes.append(2 * min(math.ceil((frame + travel / 2) / side - 1e-6), round(most / side)))
+    return sizes[1], sizes[0]
 
 
 def laid(layout: Tensor, cutouts: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What leads a film: a plan of where its subjects are, and a draft that shows what they look like there.
+"""What leads a film: a plan of where its subjects are, a draft that shows them there, and the place behind them.
 
 q quarters of a second, p pixels of a cut-out, c channels, t h w latent grid
 """
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from rushes import layouts
 from rushes.errors import InputError
-from rushes.models._draft import draft, pixels
+from rushes.models._draft import PER_ROW, Stage, draft, field, pixels, way
 from rushes.models.autoencoder import PatchTransform
+from rushes.models.backdrop import PATCH, BackdropModel
 from rushes.models.cutout import CutoutModel
 from rushes.models.layout import LayoutModel
 from rushes.models.transformer import Lead, TransformerConfig
@@ -26,30 +27,37 @@ from rushes.types import GenerationRequest
 
 UNHEARD = 0.5
 CUTOUTS_APART = 500_009  # between the seed of a film's layout and that of its cut-outs
+BACKDROP_APART = 700_001  # and that of its backdrop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """The models that plan a film and cut out its subjects, where there are any, and the encoder of drafts."""
+    """The models that plan a film, cut out its subjects and draw its place, if there are any; the drafts' encoder."""
 
     planner: LayoutModel | None = None
     cutter: CutoutModel | None = None
+    stager: BackdropModel | None = None
     transform: PatchTransform | None = None
 
     @classmethod
     def load(cls, folder: Path, film: TransformerConfig, transform: PatchTransform) -> Self:
         """Load what the film model can be led by and `folder` has. Raises: WeightsError."""
-        plans, cuts = film.layout and (folder / "layout").is_dir(), film.draft and (folder / "cutout").is_dir()
+        there = {
+            name: can and (folder / name).is_dir()
+            for name, can in (("layout", film.layout), ("cutout", film.draft), ("backdrop", film.backdrop))
+        }
         return cls(
-            planner=LayoutModel.from_pretrained(folder / "layout") if plans else None,
-            cutter=CutoutModel.from_pretrained(folder / "cutout") if cuts else None,
+            planner=LayoutModel.from_pretrained(folder / "layout") if there["layout"] else None,
+            cutter=CutoutModel.from_pretrained(folder / "cutout") if there["cutout"] else None,
+            stager=BackdropModel.from_pretrained(folder / "backdrop") if there["backdrop"] else None,
             transform=transform,
         )
 
     @property
     def parts(self) -> list[str]:
         """Return the names of the models that are there, which are those of their families."""
-        return [name for name, model in (("layout", self.planner), ("cutout", self.cutter)) if model is not None]
+        models = {"layout": self.planner, "cutout": self.cutter, "backdrop": self.stager}
+        return [name for name, model in models.items() if model is not None]
 
     def leads(self, request: GenerationRequest, shot: Plan, subject: np.ndarray | None = None) -> list[Lead]:
         """Return what leads each window that a film is made in.
@@ -60,24 +68,47 @@ class Leader:
             InputError: a path, and no model that plans; a subject, and no film model that is shown any.
         """
         rows = planned(self.planner, request, shot)
+        stretches = cut_up(rows, shot)
         if self.cutter is None and subject is not None:
             raise InputError("these weights can't be shown a subject; take others, or name none")
-        if self.cutter is None or self.transform is None or not any(each.any() for each in rows):
-            return [Lead(each) for each in rows]
+        if (self.cutter is None and self.stager is None) or self.transform is None or not rows.any():
+            return [Lead(each) for _, each in stretches]
+        cutouts = self._cutouts(request, subject)
+        corner = (torch.zeros(1), torch.zeros(1))
+        places = pixels(shot.rows, shot.columns, self.transform.config.cell, corner, (shot.rows, shot.columns))
+        device = self.transform.mean.device
+        backdrop = self._backdrop(request, shot)
+        length_s = len(rows) / layouts.PER_SECOND
+        speed = torch.from_numpy(layouts.steady(rows.numpy(), length_s))[None].to(device)
+        found = []
+        for start_s, each in stretches:
+            since_s = torch.tensor([start_s - length_s / 2], device=device)
+            camera = way(speed, since_s, PER_ROW * len(each))
+            stage = None if backdrop is None else Stage(backdrop.to(device), camera)
+            layout, where = each[None].to(device), places.to(device)
+            found.append(Lead(each, *draft(layout, cutouts.to(device), where, self.transform, stage)))
+        return found
+
+    def _cutouts(self, request: GenerationRequest, subject: np.ndarray | None) -> Tensor:
+        """Return what the subjects look like, `[1 2 4 p p]`; nothing, where no model draws them."""
+        if self.cutter is None:
+            return torch.zeros(1, layouts.NUM_SUBJECTS, 4, layouts.CUTOUT_PX, layouts.CUTOUT_PX)
         random = torch.Generator().manual_seed((request.seed + CUTOUTS_APART) % 2**63)
         cutouts = self.cutter.cut(request.prompt, random)
         if subject is not None:
             cutouts = torch.stack((torch.from_numpy(subject), *cutouts[1:]))
-        corner = (torch.zeros(1), torch.zeros(1))
-        cell = self.transform.config.cell
-        places = pixels(shot.rows, shot.columns, cell, corner, (shot.rows, shot.columns))
-        device = self.transform.mean.device
-        where = (cutouts[None].to(device), places.to(device), self.transform)
-        return [Lead(each, draft(each[None].to(device), *where)) for each in rows]
+        return cutouts[None]
+
+    def _backdrop(self, request: GenerationRequest, shot: Plan) -> Tensor | None:
+        """Return the place as wide as the camera may see it, `[1 4 P Q]`."""
+        if self.stager is None:
+            return None
+        random = torch.Generator().manual_seed((request.seed + BACKDROP_APART) % 2**63)
+        return self.stager.draw(request.prompt, field(layouts.reach(shot.rows, shot.columns), PATCH), random)[None]
 
 
-def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -> list[Tensor]:
-    """Return the layout `[q 17]` of each window that a film is made in, its first subject led along the path if any.
+def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -> Tensor:
+    """Return the layout `[q 17]` of what is made of a film, its first subject led along the path if there is one.
 
     There is none, but zeros, where pictures or films say where things are, nor where a film's end runs into its
     beginning.
@@ -89,7 +120,7 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
     if path is not None and model is None:
         raise InputError("these weights can't lead a subject along a path; take others, or name no path")
     if model is None or (path is None and subject is None and request.conditions):
-        return [torch.zeros(window.seconds * layouts.PER_SECOND, layouts.COLUMNS) for window in shot.windows]
+        return torch.zeros((shot.seconds - shot.given_s) * layouts.PER_SECOND, layouts.COLUMNS)
     random = torch.Generator().manual_seed(request.seed)
     rows = torch.zeros(0, layouts.COLUMNS)
     for window in shot.windows:
@@ -101,11 +132,22 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
         first[:, layouts.PRESENT] = 1.0  # it was asked for, whatever the prompt says
     if path is not None:
         rows = torch.from_numpy(layouts.led(rows.numpy(), path.points, layouts.reach(shot.rows, shot.columns)))
-    found: list[Tensor] = []
-    at = 0
+    return rows
+
+
+def cut_up(rows: Tensor, shot: Plan) -> list[tuple[float, Tensor]]:
+    """Return, per window that a film is made in, when it begins (s) in what is made, and its layout `[q 17]`.
+
+    What is known of a film that somebody gave has zeros.
+    """
+    given = shot.given_s * layouts.PER_SECOND
+    whole = torch.cat((torch.zeros(given, layouts.COLUMNS), rows))
+    found, at = [], shot.given_s
     for window in shot.windows:
         start = at - window.known_s
-        found.append(rows[start * layouts.PER_SECOND :][: window.seconds * layouts.PER_SECOND])
+        found.append(
+            (float(start - shot.given_s), whole[start * layouts.PER_SECOND :][: window.seconds * layouts.PER_SECOND])
+        )
         at += window.fresh_s
     return found
 
@@ -114,12 +156,16 @@ def told(lead: Lead, hears: Sequence[bool], device: torch.device, num: int) -> l
     """Return what several velocities are told of what leads the film, `num` of them at a time.
 
     Only the prompted one should hear of the layout, so that guidance leads where it does as well. The others are shown
-    the draft at UNHEARD of its strength: a subject that they do not see at all comes out of guidance too gaudy.
+    the draft at UNHEARD of its strength: a subject that they do not see at all comes out of guidance too gaudy. All see
+    the place.
     """
     heard = torch.tensor(hears, device=device).float()
     layout = (lead.layout.to(device) * heard.view(-1, 1, 1)).split(num)
-    if lead.draft is None:
-        return [Lead(each) for each in layout]
-    shown = heard + UNHEARD * (1 - heard)
-    drafts = (lead.draft.to(device) * shown.view(-1, 1, 1, 1, 1)).split(num)
-    return [Lead(*each) for each in zip(layout, drafts, strict=True)]
+    drafts: Sequence[Tensor | None] = [None] * len(layout)
+    if lead.draft is not None:
+        shown = heard + UNHEARD * (1 - heard)
+        drafts = (lead.draft.to(device) * shown.view(-1, 1, 1, 1, 1)).split(num)
+    backdrops: Sequence[Tensor | None] = [None] * len(layout)
+    if lead.backdrop is not None:
+        backdrops = lead.backdrop.to(device).expand(len(hears), -1, -1, -1, -1).split(num)
+    return [Lead(*each) for each in zip(layout, drafts, backdrops, strict=True)]

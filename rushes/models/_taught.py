@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rushes.errors import InputError, WeightsError
 from rushes.models._rewrite import read
+from rushes.models.backdrop import BackdropModel
 from rushes.models.cutout import CutoutModel
 from rushes.models.layout import LayoutModel
 from rushes.models.text import WORD, Vocabulary
@@ -134,6 +135,6 @@ class Cast:
         return text
 
 
-def tell(model: Transformer | LayoutModel, adapter: Adapter) -> None:
+def tell(model: Transformer | LayoutModel | BackdropModel, adapter: Adapter) -> None:
     """Let a model that never saw an adapter's subject hear what it is like."""
     model.vocabulary = Heard(model.vocabulary, str(adapter.facts["name"]), str(adapter.facts["like"]))

@@ -20,7 +20,7 @@ from rushes.errors import InputError
 from rushes.models import Family
 from rushes.models import text as texts
 from rushes.models._control import Control
-from rushes.models._draft import Tracing
+from rushes.models._draft import Staging, Tracing
 from rushes.models.text import TextConfig, TextEncoder, Vocabulary
 from rushes.nn import weights
 from rushes.nn.attention import GatedMLP, modulate, rms, scaled_rms, timestep_features
@@ -36,7 +36,7 @@ class TransformerConfig:
     """`patch_frames` latent frames share one token; every second block sees the whole film, the others one frame.
 
     `layout` says whether the model can be told where its subjects are, in `rushes.layouts`' terms, `draft` whether it
-    can be shown what they look like there.
+    can be shown what they look like there, `backdrop` whether it can be shown the place.
     """
 
     channels: int = 160
@@ -47,6 +47,7 @@ class TransformerConfig:
     hidden: int = 704
     layout: bool = False
     draft: bool = False
+    backdrop: bool = False
     text: TextConfig = field(default_factory=TextConfig)
 
     def __post_init__(self) -> None:
@@ -77,11 +78,12 @@ class Crop:
 class Lead(NamedTuple):
     """What a film is led by: `layout [b 2t 17]` says where its subjects are, `draft [b 2c t h w]` shows them there.
 
-    Rows of zeros say nothing, a draft of zeros or none shows nothing.
+    `backdrop [b c t h w]` shows the place behind them. Zeros, or none, say or show nothing.
     """
 
     layout: Tensor
     draft: Tensor | None = None
+    backdrop: Tensor | None = None
 
 
 class Block(nn.Module):
@@ -174,6 +176,7 @@ class Transformer(nn.Module):
         self.out = nn.Linear(d, patch)
         self.control = Control(d) if config.layout else None
         self.tracing = Tracing(d, patch) if config.draft else None
+        self.staging = Staging(d, patch) if config.backdrop else None
         for layer in (self.shared, self.last, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -271,6 +274,10 @@ class Transformer(nn.Module):
         if draft is not None and tracing is not None:
             draft = tracing.tokens(draft.to(latent.dtype), p)
             x = x + tracing.into(draft)
+        backdrop, staging = None if lead is None else lead.backdrop, self.staging
+        if backdrop is not None and staging is not None:
+            backdrop = staging.tokens(backdrop.to(latent.dtype), p)
+            x = x + staging.into(backdrop)
         first: Tensor | None = None
         for index, block in enumerate(self.blocks):
             text = (prompt.keys[index], prompt.values[index])
@@ -282,6 +289,8 @@ class Transformer(nn.Module):
         out = self.out(hidden)
         if draft is not None and tracing is not None:
             out = out + tracing(hidden, draft)
+        if backdrop is not None and staging is not None:
+            out = staging(hidden, out, backdrop)
         return out.view(b, s, h * w, p, c).permute(0, 4, 1, 3, 2).reshape(b, c, frames, h, w)
 
     def forward(

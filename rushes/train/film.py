@@ -30,6 +30,7 @@ from rushes.train.optimizer import OptimizerConfig
 from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
+from rushes.world.backdrop import backdrop
 from rushes.world.captions import words
 from rushes.world.layout import layout
 from rushes.world.scene import SceneFilters, from_dict
@@ -37,6 +38,8 @@ from rushes.world.synonyms import SYNONYMS
 
 NUM_PREVIEWS, PREVIEW_SCALE = 12, 3.0
 SMALLEST_T = 0.03  # of training: below it the velocity is all division
+_STAGE = ("place", "variant", "time", "weather")  # what a scene's backdrop follows from
+_LATER = ("control.", "tracing.", "staging.")  # parts that weights of earlier stages lack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,8 @@ class Bucket:
 class FilmConfig:
     """`subject_weight` is how much more than the background a cell covered by the subject counts in the loss.
 
-    `no_prompt`, `no_layout` and `no_draft` are the shares of films whose prompt, layout or draft is left out.
+    `no_prompt`, `no_layout`, `no_draft` and `no_backdrop` are the shares of films whose prompt, layout, draft or
+    backdrop is left out.
     """
 
     run: RunConfig
@@ -77,6 +81,7 @@ class FilmConfig:
     no_prompt: float = 0.1
     no_layout: float = 0.1
     no_draft: float = 0.15
+    no_backdrop: float = 0.15
     t_mean: float = 0.3
     t_deviation: float = 1.2
     shift: float = 2.0
@@ -113,7 +118,7 @@ class FilmObjective:
         text = replace(config.model.text, words=tuple(sorted(words())))
         self.model: nn.Module = Transformer(replace(config.model, text=text))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="transformer", missing=("control.", "tracing."))
+            weights.load(self.model, Path(config.run.init), family="transformer", missing=_LATER)
             self.model.train().requires_grad_(True)
         self.share = Share()
         self.films: list[_Films] = []
@@ -179,8 +184,8 @@ class FilmObjective:
         noise = torch.randn(clean.shape, generator=random, device=clean.device)
         t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
         weight = 1 + (c.subject_weight - 1) * mask
-        shown = rng.random(len(indices)) >= c.no_draft
-        lead = Lead(layout, films.draft(indices, layout, shown, crop, size) if c.model.draft else None)
+        shown, staged = rng.random(len(indices)) >= c.no_draft, rng.random(len(indices)) >= c.no_backdrop
+        lead = films.lead(indices, layout, (shown, staged), crop, size)
         return Lesson(clean, noise, t, weight / weight.mean(), ids, seconds, lead, crop)
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:
@@ -209,8 +214,8 @@ class FilmObjective:
         shape = (NUM_PREVIEWS, c, bucket.seconds * 2, bucket.rows, bucket.columns)
         seconds = (torch.zeros(2 * NUM_PREVIEWS), torch.full((2 * NUM_PREVIEWS,), float(bucket.seconds)))
         some, layout = np.arange(2 * NUM_PREVIEWS) % NUM_PREVIEWS, films.layouts[:NUM_PREVIEWS].repeat(2, 1, 1)
-        draft = films.draft(some, layout, some >= 0, None, (0, 0)).cpu() if self.config.model.draft else None
-        led = Lead(layout.cpu(), draft)
+        led = films.lead(some, layout, (some >= 0, some >= 0), None, (0, 0))
+        led = led._replace(**{name: part.cpu() for name, part in led._asdict().items() if part is not None})
 
         guidance = Guidance(scale=PREVIEW_SCALE, folded=self.folded)
 
@@ -289,6 +294,7 @@ class _Films:
         if model.tracing:
             subjects = [[(one["kind"], one["colour"]) for one in row["scene"]["subjects"]] for row in values]
             self.looks, self.cutouts = looks_of(subjects)
+        self.cameras = [_camera(row) for row in values] if model.staging else []
         self.held = {}
         if self.place.type != "cpu":
             self.held = {name: torch.from_numpy(bank.whole(name)).to(self.place) for name in ("latent", "mask")}
@@ -314,18 +320,38 @@ class _Films:
         layout = self.layouts[rows] * torch.from_numpy(led).to(self.place)[:, None, None]
         return clean, mask, ids, (self.seconds[0][rows], self.seconds[1][rows]), layout
 
-    def draft(
-        self, indices: np.ndarray, layout: Tensor, shown: np.ndarray, crop: Crop | None, size: tuple[int, int]
-    ) -> Tensor:
-        """Return drafts along layouts, `[b 2c t h w]`, of windows of `size` cells; zeros where `shown [b]` is false."""
+    def lead(
+        self,
+        indices: np.ndarray,
+        layout: Tensor,
+        shown: tuple[np.ndarray, np.ndarray],
+        crop: Crop | None,
+        size: tuple[int, int],
+    ) -> Lead:
+        """Return what leads windows of `size` cells along layouts, as far as the model can be shown it.
+
+        Drafts and backdrops are zeros where `shown`, `[b]` each, is false.
+        """
+        if not len(self.looks):
+            return Lead(layout)
         _, _, rows, columns = self.bank.columns[0]["latent"].shape[1:]
         transform, cell = self.transform.to(layout.device), self.transform.config.cell
-        looks = self.looks[torch.from_numpy(indices)] * torch.from_numpy(shown)[:, None]
+        looks = self.looks[torch.from_numpy(indices)] * torch.from_numpy(shown[0])[:, None]
         cutouts = self.cutouts[looks].to(layout.device).float() / 255
         start = torch.zeros(len(indices), device=layout.device)
         corner, size = ((crop.top, crop.left), size) if crop else ((start, start), (rows, columns))
         places = _draft.pixels(rows, columns, cell, corner, size)
-        return _draft.draft(layout, cutouts, places, transform)
+        stage = self._stage(indices, shown[1], layout.shape[1] * _draft.PER_ROW) if self.cameras else None
+        return Lead(layout, *_draft.draft(layout, cutouts, places, transform, stage))
+
+    def _stage(self, indices: np.ndarray, shown: np.ndarray, num_frames: int) -> _draft.Stage:
+        """Return the films' backdrops, zeros where `shown [b]` is false, and their cameras' ways."""
+        scenes = [self.bank.values[i]["scene"] for i in indices]
+        pictures = np.stack([backdrop(*(scene[key] for key in _STAGE)) for scene in scenes])
+        pictures *= shown[:, None, None, None]
+        speed, since_s = (torch.stack([self.cameras[i][part] for i in indices]) for part in (0, 1))
+        there = torch.from_numpy(pictures).to(self.place).permute(0, 3, 1, 2).float() / 255
+        return _draft.Stage(there, _draft.way(speed.to(self.place), since_s.to(self.place), num_frames))
 
 
 def _layout(row: dict[str, Any], bank: banks.Bank) -> np.ndarray:
@@ -333,6 +359,13 @@ def _layout(row: dict[str, Any], bank: banks.Bank) -> np.ndarray:
     _, frames, height, width = bank.columns[0]["latent"].shape[1:]
     times = layouts.times(frames / LATENT_FPS, row["start_s"])
     return layout(from_dict(row["scene"]), times, layouts.reach(height, width)[0])
+
+
+def _camera(row: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Return the speed `[3]` of a film's camera, and how long before (< 0) its window the film's middle lies, s."""
+    seconds = row["duration_s"]
+    rows = layout(from_dict(row["scene"]), layouts.times(seconds))
+    return torch.from_numpy(layouts.steady(rows, seconds)), torch.tensor(row["start_s"] - seconds / 2)
 
 
 def _transform_digest(folder: Path) -> str:

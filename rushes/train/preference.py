@@ -266,7 +266,9 @@ class PreferenceObjective:
         weights.save(model, film, family="transformer", config=model.config, facts=facts | self.facts())
         if (before / "synonyms.json").is_file():
             shutil.copyfile(before / "synonyms.json", film / "synonyms.json")
-        leads = {name: before.parent / name for name in ("layout", "cutout")}  # what the film model is led by
+        leads = {
+            name: before.parent / name for name in ("layout", "cutout", "backdrop")
+        }  # what the film model is led by
         beside = {"autoencoder": Path(self.config.autoencoder)} | leads
         for what, place in beside.items():
             if what == "autoencoder" or place.is_dir():

@@ -1,4 +1,4 @@
-"""Tests of what leads a film: its plan is repeatable, goes on from what is known, and is drawn with its cut-outs."""
+"""Tests of what leads a film: its plan is repeatable, goes on from what is known, and is drawn before its place."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -9,9 +9,10 @@ import torch
 
 from rushes import layouts, tiers
 from rushes.errors import InputError
-from rushes.models import cutout, layout
-from rushes.models._lead import Leader, planned, told
+from rushes.models import backdrop, cutout, layout
+from rushes.models._lead import Leader, cut_up, planned, told
 from rushes.models.autoencoder import AutoencoderConfig, PatchTransform
+from rushes.models.backdrop import BackdropModel
 from rushes.models.cutout import CutoutModel
 from rushes.models.layout import LayoutModel
 from rushes.models.transformer import Lead
@@ -47,30 +48,31 @@ def ask(seconds: int = 3, **changes: object) -> GenerationRequest:
 
 
 def test_a_plan_has_four_rows_a_second_and_follows_its_seed(model: LayoutModel) -> None:
-    plans = [planned(model, ask(seed=seed), tiers.plan(ask()))[0] for seed in (1, 1, 2)]
+    plans = [planned(model, ask(seed=seed), tiers.plan(ask())) for seed in (1, 1, 2)]
     assert plans[0].shape == (12, layouts.COLUMNS)
     assert torch.equal(plans[0], plans[1]) and not torch.equal(plans[0], plans[2])
 
 
 def test_a_long_film_s_windows_agree_where_they_overlap(model: LayoutModel) -> None:
     request = ask(25)
-    windows = planned(model, request, tiers.plan(request))
-    assert [len(rows) for rows in windows] == [40, 40, 36]
+    shot = tiers.plan(request)
+    starts, windows = zip(*cut_up(planned(model, request, shot), shot), strict=True)
+    assert [len(rows) for rows in windows] == [40, 40, 36] and starts == (0, 8, 16)
     for before, after in pairwise(windows):
         assert torch.equal(before[-8:], after[:8])
 
 
 def test_a_path_leads_the_first_subject(model: LayoutModel) -> None:
     request = ask(conditions=(PATH,))
-    (rows,) = planned(model, request, tiers.plan(request))
+    rows = planned(model, request, tiers.plan(request))
     x = rows[:, layouts.columns(0)][:, layouts.X]
     assert (x.diff() > 0).all() and x[0] == pytest.approx(-(1 - 2 * (0.1 + 0.8 / 24)) * 8 / 9, abs=1e-4)
 
 
 def test_where_a_picture_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
     request = ask(conditions=(Condition(kind="loop"),))
-    assert not planned(model, request, tiers.plan(request))[0].any()
-    assert not planned(None, ask(), tiers.plan(ask()))[0].any()
+    assert not planned(model, request, tiers.plan(request)).any()
+    assert not planned(None, ask(), tiers.plan(ask())).any()
 
 
 def test_weights_without_a_plan_refuse_a_path() -> None:
@@ -86,6 +88,23 @@ def test_a_film_is_led_by_its_cut_outs(leader: Leader) -> None:
     assert all(torch.equal(a.draft, b.draft) for a, b in zip(leads, again, strict=True))
     other = leader.leads(replace(request, seed=1), tiers.plan(request))
     assert not torch.equal(leads[0].draft, other[0].draft)
+
+
+def test_a_film_is_shown_its_place_all_through(leader: Leader) -> None:
+    made = BackdropModel(backdrop.tiny()).eval().requires_grad_(False)
+    torch.nn.init.normal_(made.out.weight, std=0.3)
+    request = ask(12, conditions=(PATH,))
+    shot = tiers.plan(request)
+    first, second = replace(leader, stager=made).leads(request, shot)
+    assert tuple(first.backdrop.shape) == (1, 6, 20, 9, 16) and tuple(second.backdrop.shape) == (1, 6, 8, 9, 16)
+    plain = leader.leads(request, shot)[0]
+    assert plain.backdrop is None and torch.equal(plain.draft, first.draft)
+    alone = Leader(planner=leader.planner, stager=made, transform=leader.transform).leads(request, shot)
+    assert not alone[0].draft.any() and alone[0].backdrop.any() and not torch.equal(alone[0].backdrop, first.backdrop)
+    again, other = (
+        replace(leader, stager=made).leads(replace(request, seed=seed), shot)[0].backdrop for seed in (0, 1)
+    )
+    assert torch.equal(again, first.backdrop) and not torch.equal(other, first.backdrop)
 
 
 def test_a_subject_that_is_shown_takes_the_first_one_s_place(leader: Leader) -> None:
@@ -106,10 +125,13 @@ def test_what_is_not_planned_is_not_drawn(leader: Leader) -> None:
 
 @pytest.mark.parametrize("num", [1, 2])
 def test_the_prompted_velocity_hears_of_it_all(num: int) -> None:
-    lead = Lead(torch.ones(12, layouts.COLUMNS), torch.ones(1, 4, 6, 9, 16))
+    lead = Lead(torch.ones(12, layouts.COLUMNS), torch.ones(1, 4, 6, 9, 16), torch.ones(1, 2, 6, 9, 16))
     said = told(lead, [True, False], torch.device("cpu"), num)
     assert [len(each.layout) for each in said] == [num] * (2 // num)
-    layout, draft = (torch.cat([each[part] for each in said]) for part in (0, 1))
+    layout, draft, backdrop = (torch.cat([each[part] for each in said]) for part in range(3))
     assert layout[0].all() and not layout[1].any()
     assert (draft[0] == 1).all() and (draft[1] == 0.5).all()  # of a subject, the others see half
-    assert all(each.draft is None for each in told(Lead(lead.layout), [True], torch.device("cpu"), 1))
+    assert len(backdrop) == 2 and (backdrop == 1).all()
+    assert all(
+        each.draft is None and each.backdrop is None for each in told(Lead(lead.layout), [True], torch.device("cpu"), 1)
+    )

@@ -206,6 +206,36 @@ def test_drafts_are_those_of_their_scenes_and_some_are_left_out(toy_config: Film
     assert objective.loss(objective.model, 3)[0].isfinite()
 
 
+def test_backdrops_are_those_of_their_scenes_and_some_are_left_out(toy_config: FilmConfig, tmp_path: Path) -> None:
+    led = replace(toy_config.model, layout=True, draft=True, backdrop=True)
+    objective = FilmObjective(replace(toy_config, model=led))
+    objective.prepare(tmp_path, lambda line: None)
+    films, rows = objective.films[0], np.arange(64)
+    whole = objective._noised(films, rows, 4, (0, 0))
+    assert whole.lead.backdrop is not None and whole.lead.backdrop.shape == whole.clean.shape
+    empty = [not bool(shown.any()) for shown in whole.lead.backdrop]
+    assert 0.05 < sum(empty) / len(empty) < 0.3
+    apart = [
+        float((clean - shown).square().mean() / clean.square().mean())
+        for clean, shown, gone in zip(whole.clean, whole.lead.backdrop, empty, strict=True)
+        if not gone
+    ]
+    assert np.median(apart) < 0.6  # the place, the hour and the subject in plain light are most of a film
+    assert whole.lead.draft is not None and all(
+        torch.equal(draft, other) for draft, other in zip(whole.lead.draft, _drawn(objective, rows), strict=True)
+    )  # a backdrop leaves the draft as it is
+    assert objective.loss(objective.model, 3)[0].isfinite()
+
+
+def _drawn(objective: FilmObjective, rows: np.ndarray) -> torch.Tensor:
+    """Return the drafts of the same lesson without backdrops."""
+    films = objective.films[0]
+    films.cameras = []
+    drafts = objective._noised(films, rows, 4, (0, 0)).lead.draft
+    assert drafts is not None
+    return drafts
+
+
 def test_a_bucket_may_have_other_numbers_of_subjects(toy_config: FilmConfig, tmp_path: Path) -> None:
     pairs = replace(toy_config.buckets[0], num_subjects_weights=(0.0, 1.0), num=128)
     objective = FilmObjective(replace(toy_config, buckets=(toy_config.buckets[0], pairs), banks=str(tmp_path)))

@@ -120,6 +120,21 @@ class LookRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageRows:
+    """A scene's captions and what its backdrop follows from: place, variant, time and weather; nothing is drawn."""
+
+    split: str = "train"
+    seed: int = 7
+    filters: SceneFilters = field(default_factory=SceneFilters)
+
+    def __call__(self, index: int) -> Row:
+        rng = np.random.default_rng((self.seed, index))
+        scene = sample(rng, split=self.split, filters=self.filters)
+        captions = [prompt(scene)] + [caption(scene, rng).text for _ in range(NUM_CAPTIONS - 1)]
+        return {}, {"captions": captions, "stage": (scene.place, scene.variant, scene.time, scene.weather)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaintRows:
     """Crops to paint: three half-seconds of view `[12 H W 3]` and some frames of the middle one at 5x, both uint8.
 

@@ -1,0 +1,51 @@
+"""Tests of the backdrop model: pictures are legal, repeatable, as wide as asked, and weights come back as they were."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rushes.models.backdrop import BackdropModel, middle, tiny
+from rushes.nn import weights
+
+
+@pytest.fixture
+def model() -> BackdropModel:
+    torch.manual_seed(0)
+    made = BackdropModel(tiny()).eval().requires_grad_(False)
+    for layer in (made.out, made.blocks[0].modulation):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    return made
+
+
+def drawn(model: BackdropModel, prompt: str = "red cat", seed: int = 0) -> torch.Tensor:
+    return model.draw(prompt, (4, 6), torch.Generator().manual_seed(seed))
+
+
+def test_pictures_follow_the_prompt_and_the_seed(model: BackdropModel) -> None:
+    first = drawn(model)
+    assert first.shape == (4, 64, 96) and first.min() >= 0 and first.max() <= 1
+    assert torch.equal(first, drawn(model))
+    assert not torch.equal(first, drawn(model, seed=1)) and not torch.equal(first, drawn(model, "left"))
+
+
+def test_a_velocity_leads_to_the_clean_picture(model: BackdropModel) -> None:
+    x, t = torch.randn(3, 4, 32, 64), torch.tensor([0.2, 0.5, 1.0])
+    text = model.text(torch.ones(3, 4, dtype=torch.long))
+    clean = model.clean(x, t, text)
+    torch.testing.assert_close(x - model(x, t, text) * t.view(-1, 1, 1, 1), clean, atol=1e-5, rtol=1e-5)
+
+
+def test_a_patch_knows_where_in_the_whole_it_is(model: BackdropModel) -> None:
+    """What is drawn alone of a wider picture stands for its middle."""
+    wide = torch.zeros(1, 4, 32 * 2, 32 * 2)
+    text, t = model.text(torch.ones(1, 4, dtype=torch.long)), torch.ones(1)
+    model.rows.data[:7], model.columns.data[:8] = 0, 0
+    whole, part = model.clean(wide, t, text), model.clean(middle(wide, (2, 2)), t, text)
+    assert middle(whole, (2, 2)).shape == part.shape and not torch.equal(part[..., :16, :16], part[..., 16:, 16:])
+
+
+def test_weights_come_back_as_they_were(model: BackdropModel, tmp_path: Path) -> None:
+    weights.save(model, tmp_path / "backdrop", family="backdrop", config=model.config)
+    again = BackdropModel.from_pretrained(tmp_path / "backdrop")
+    assert (drawn(model) - drawn(again)).abs().mean() < 0.02  # shipped weights are bfloat16
