@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import copy
 import json
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from rushes.generate import Generator
 from rushes.media.encode import encode
 from rushes.media.thumbnails import save_image
 from rushes.models.autoencoder import Autoencoder, AutoencoderConfig, fit
+from rushes.models.backdrop import BackdropConfig, BackdropModel
 from rushes.models.cutout import CutoutConfig, CutoutModel
 from rushes.models.layout import LayoutConfig, LayoutModel
 from rushes.models.text import TextConfig
@@ -371,13 +373,23 @@ def led(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator:
     place = tmp_path_factory.mktemp("led")
     shutil.copytree(folder / "autoencoder", place / "autoencoder")
     torch.manual_seed(1)
-    film = replace(Transformer.from_pretrained(folder / "film").config, layout=True, draft=True)
+    film = replace(Transformer.from_pretrained(folder / "film").config, layout=True, draft=True, backdrop=True)
     weights.save(stir(Transformer(film)), place / "film", family="transformer", config=film)
     layout = LayoutConfig(width=16, depth=1, heads=1, hidden=32, text=film.text)
     weights.save(stir(LayoutModel(layout)), place / "layout", family="layout", config=layout)
     cutout = CutoutConfig(patch=12, width=16, depth=1, heads=1, hidden=32, text=film.text)
     weights.save(stir(CutoutModel(cutout)), place / "cutout", family="cutout", config=cutout)
+    backdrop = BackdropConfig(width=16, depth=1, heads=1, hidden=32, brush=4, text=film.text)
+    weights.save(stir(BackdropModel(backdrop)), place / "backdrop", family="backdrop", config=backdrop)
     return Generator.load(place, device="cpu", dtype="float32")
+
+
+def test_a_film_shows_the_place_that_it_is_led_by(led: Generator) -> None:
+    plain = copy.copy(led)
+    plain.leader = replace(led.leader, stager=None)
+    shown, again = led.latent(ask()), led.latent(ask())
+    assert torch.equal(shown, again) and not torch.equal(shown, plain.latent(ask()))
+    assert {"layout", "cutout", "backdrop"} <= set(led.record(ask())["weights"])
 
 
 @pytest.fixture

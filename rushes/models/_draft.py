@@ -21,7 +21,7 @@ from rushes import layouts
 from rushes.models.autoencoder import PatchTransform
 
 PER_ROW = 2  # frames of the draft for each quarter of a second
-NEARINGS = 2  # tries to find what a camera sees at a pixel; each takes the depth that the one before found
+NEAREST, NUM_DEPTHS = 1.3, 12  # where a ray from the camera looks for something in a backdrop, nearest first
 
 
 class Tracing(nn.Module):
@@ -106,8 +106,9 @@ def draft(
 def seen(stage: Stage, places: Tensor) -> Tensor:
     """Return a place as its camera sees it at `places [b H W 2]`, `[b 3 T H W]` in [-1, 1].
 
-    A pixel at (x, y) shows what lies at (x, y) / 2^(depth zoom) + depth camera of the backdrop; the depth is that
-    found there, and of several the nearest. What is farther out than the backdrop is its edge.
+    A pixel at (x, y) shows what lies at (x, y) / 2^(depth zoom) + depth camera of the backdrop, at the nearest depth
+    at which something lies there: relief mapping's linear search (Policarpo et al. 2005). What is farther out than the
+    backdrop is its edge.
     """
     b, frames, _ = stage.camera.shape
     film = torch.empty(b, 3, frames, *places.shape[1:3], device=places.device)
@@ -125,15 +126,23 @@ def _seen(backdrop: Tensor, camera: Tensor, places: Tensor) -> Tensor:
     camera = camera.view(b, frames, 1, 1, 3)
     reach = torch.tensor(backdrop.shape[:1:-1], device=places.device) / (2 * layouts.BACKDROP_UNIT_PX)
 
-    def sampled(channels: slice, depth: Tensor) -> Tensor:
+    def sampled(channels: slice, depth: Tensor, mode: str = "bilinear") -> Tensor:
         spot = places[:, None] * torch.exp2(-depth * camera[..., 2:]) + depth * camera[..., :2]
         spot = (spot / reach).view(b, frames * rows, columns, 2)
-        return F.grid_sample(backdrop[:, channels], spot, padding_mode="border", align_corners=False)
+        found = F.grid_sample(backdrop[:, channels], spot, mode, padding_mode="border", align_corners=False)
+        return found.view(b, -1, frames, rows, columns)
 
-    depth = torch.full((b, frames, 1, 1, 1), layouts.DEEPEST, device=places.device)
-    for _ in range(NEARINGS if bool(camera.any()) else 0):
-        depth = sampled(slice(3, 4), depth).view(b, frames, rows, columns, 1) * layouts.DEEPEST
-    return sampled(slice(0, 3), depth).view(b, 3, frames, rows, columns).mul_(2).sub_(1)
+    depth = torch.zeros(b, frames, rows, columns, 1, device=places.device)
+    if bool(camera.any()):
+        step = NEAREST / NUM_DEPTHS
+        is_found = torch.zeros_like(depth, dtype=torch.bool)
+        for index in range(NUM_DEPTHS):
+            near = torch.full_like(camera[..., :1], NEAREST - index * step)
+            lying = sampled(slice(3, 4), near, "nearest")[:, 0, ..., None] * layouts.DEEPEST
+            here = (lying >= near - step / 2) & ~is_found
+            depth = torch.where(here, lying, depth)
+            is_found |= here
+    return sampled(slice(0, 3), depth).mul_(2).sub_(1)
 
 
 def way(speed: Tensor, since_s: Tensor, num_frames: int) -> Tensor:

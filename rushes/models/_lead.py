@@ -159,13 +159,16 @@ def told(lead: Lead, hears: Sequence[bool], device: torch.device, num: int) -> l
     the draft at UNHEARD of its strength: a subject that they do not see at all comes out of guidance too gaudy. All see
     the place.
     """
-    heard = torch.tensor(hears, device=device).float()
-    layout = (lead.layout.to(device) * heard.view(-1, 1, 1)).split(num)
-    drafts: Sequence[Tensor | None] = [None] * len(layout)
-    if lead.draft is not None:
-        shown = heard + UNHEARD * (1 - heard)
-        drafts = (lead.draft.to(device) * shown.view(-1, 1, 1, 1, 1)).split(num)
-    backdrops: Sequence[Tensor | None] = [None] * len(layout)
-    if lead.backdrop is not None:
-        backdrops = lead.backdrop.to(device).expand(len(hears), -1, -1, -1, -1).split(num)
-    return [Lead(*each) for each in zip(layout, drafts, backdrops, strict=True)]
+    here = Lead(*(None if part is None else part.to(device) for part in (lead.layout[None], *lead[1:])))  # type: ignore[arg-type]
+    each = [here if one else unheard(here) for one in hears]
+    return [_together(each[start : start + num]) for start in range(0, len(each), num)]
+
+
+def unheard(lead: Lead) -> Lead:
+    """Return what a velocity without the prompt is told of what leads films, layouts `[b q 17]`."""
+    return Lead(torch.zeros_like(lead.layout), None if lead.draft is None else UNHEARD * lead.draft, lead.backdrop)
+
+
+def _together(leads: Sequence[Lead]) -> Lead:
+    plans, *shown = zip(*leads, strict=True)
+    return Lead(torch.cat(plans), *(None if part[0] is None else torch.cat(part) for part in shown))

@@ -28,10 +28,11 @@ from rushes.nn.attention import timestep_features
 
 SMALLEST_T = 0.02
 STEPS = 12
-SHIFT = 5.0  # of the times that steps end at: which of its layouts a place has is decided while nearly all is noise
+SHIFT = 5.0  # of the times that steps end at: what is where is decided while nearly all is noise
 CHANNELS = 4
 PATCH = 16
 SPLIT = 4  # squares a side that a patch is drawn from
+TAKES = 8  # ways that a place can be laid out; the seed says which, so the noise has little left to decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class BackdropConfig:
 
 
 class BackdropModel(nn.Module):
-    """`forward(pictures, t, text) -> velocity`; pictures are whitened by `mean` and `deviation`, per channel."""
+    """`forward(pictures, t, text, take) -> velocity`; pictures are whitened by `mean` and `deviation`, per channel."""
 
     mean: Tensor
     deviation: Tensor
@@ -62,6 +63,7 @@ class BackdropModel(nn.Module):
         across, down = (round(2 * reach * layouts.BACKDROP_UNIT_PX / PATCH) for reach in layouts.BACKDROP_REACH)
         self.rows = nn.Parameter(torch.randn(down, d) * 0.3)
         self.columns = nn.Parameter(torch.randn(across, d) * 0.3)
+        self.takes = nn.Parameter(torch.zeros(TAKES, d))
         self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d), nn.SiLU())
         block = LayoutConfig(width=d, heads=config.heads, hidden=config.hidden)
         self.blocks = nn.ModuleList(Block(block) for _ in range(config.depth))
@@ -82,15 +84,16 @@ class BackdropModel(nn.Module):
         weights.load(model, folder, family="backdrop")
         return model
 
-    def clean(self, pictures: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """Predict clean pictures `[b 4 16r 16c]`, the middles of whole ones, from noised ones; `t [b]`, `text [b m d]`.
+    def clean(self, pictures: Tensor, t: Tensor, text: Tensor, take: Tensor) -> Tensor:
+        """Predict clean pictures `[b 4 16r 16c]`, the middles of whole ones, from noised ones.
 
-        `r` and `c` are even, at most 16 and 18.
+        `t [b]`, `text [b m d]`, `take [b]` in 0..7; `r` and `c` are even, at most 16 and 18.
         """
         b, (r, c) = len(pictures), (side // PATCH for side in pictures.shape[2:])
         patches = F.pixel_unshuffle(pictures, PATCH).flatten(2).transpose(1, 2)
         places = _middle(self.rows, r)[:, None] + _middle(self.columns, c)
-        x = torch.cat((text, self.into(patches) + places.flatten(0, 1)), dim=1)
+        places = places.flatten(0, 1) + self.takes[take][:, None]
+        x = torch.cat((text, self.into(patches) + places), dim=1)
         condition = self.time(timestep_features(t, 128))
         for block in self.blocks:
             x = block(x, condition)
@@ -99,18 +102,19 @@ class BackdropModel(nn.Module):
         drawn = drawn + F.silu(self.brush(drawn))
         return F.pixel_shuffle(self.out(drawn), PATCH // SPLIT)
 
-    def forward(self, pictures: Tensor, t: Tensor, text: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, t: Tensor, text: Tensor, take: Tensor) -> Tensor:
         """Return the velocity `noise - clean` `[b 4 16r 16c]` at `t [b]` in (0, 1]."""
-        return (pictures - self.clean(pictures, t, text)) / t.clamp(min=SMALLEST_T).view(-1, 1, 1, 1)
+        return (pictures - self.clean(pictures, t, text, take)) / t.clamp(min=SMALLEST_T).view(-1, 1, 1, 1)
 
     @torch.inference_mode()
     def draw(self, prompt: str, size: tuple[int, int], random: torch.Generator) -> Tensor:
         """Draw a prompt's place, `[4 16r 16c]` float32 in 0..1, its middle `size` = (r, c) patches."""
         text = self.text(torch.tensor([self.vocabulary.encode(prompt)]))
         x = torch.randn(1, CHANNELS, *(PATCH * side for side in size), generator=random)
+        take = torch.randint(TAKES, (1,), generator=random)
         even = torch.linspace(1.0, 0.0, STEPS + 1)
         for t, following in pairwise(SHIFT * even / (1 + (SHIFT - 1) * even)):  # straight steps to the clean estimate
-            x = torch.lerp(self.clean(x, t.view(1), text), x, following / t)
+            x = torch.lerp(self.clean(x, t.view(1), text, take), x, following / t)
         return (x[0] * self.deviation + self.mean).clamp(0, 1)
 
 

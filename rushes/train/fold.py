@@ -14,6 +14,7 @@ from rushes.diffusion import flow
 from rushes.diffusion.guidance import Guidance
 from rushes.errors import InputError
 from rushes.generate import FOLDED
+from rushes.models._lead import unheard
 from rushes.models.text import NULL
 from rushes.models.transformer import Prompt, Transformer
 from rushes.nn import lora, weights
@@ -57,9 +58,11 @@ class FoldObjective(FilmObjective):
         x = flow.noised(lesson.clean, lesson.noise, t)
         with torch.no_grad():
             read = teacher.read(torch.cat((lesson.ids, torch.full_like(lesson.ids, NULL))))
-            prompted, plain = (teacher(x, t, half, lesson.seconds, lesson.crop, lesson.lead) for half in halves(read))
+            leads = (lesson.lead, unheard(lesson.lead))  # as sampling does
+            both = zip(halves(read), leads, strict=True)
+            prompted, plain = (teacher(x, t, half, lesson.seconds, lesson.crop, lead) for half, lead in both)
             has_prompt = (lesson.ids != NULL).any(1).view(-1, 1, 1, 1, 1)
-            wanted = torch.where(has_prompt, self.guidance.mix(prompted, plain), plain)
+            wanted = torch.where(has_prompt, self.guidance.mix(prompted, plain), prompted)
         made = model(x, t, model.read(lesson.ids), lesson.seconds, lesson.crop, lesson.lead)  # type: ignore[operator]
         error = ((made - wanted).float().square() * lesson.weight).mean((1, 2, 3, 4))
         return (error * t.square() / (lesson.t.square() + 0.09)).mean()

@@ -17,26 +17,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rushes import config as configs
 from rushes.data import settings
-from rushes.data.banks.latents import LatentConfig, encode_clip, encoder_digest, nearest_grid
 from rushes.data.loader import Order
 from rushes.diffusion import flow
 from rushes.errors import InputError
 from rushes.evaluate import pairs
-from rushes.evaluate.pairs import Ranked, Side
-from rushes.generate import Generator
-from rushes.media.encode import replacing
-from rushes.media.probe import probe
 from rushes.models.autoencoder import LATENT_FPS
-from rushes.models.transformer import Transformer
+from rushes.models.transformer import Lead, Transformer
 from rushes.nn import weights
+from rushes.train._judged import Films, Lesson, led
 from rushes.train.film import SMALLEST_T
-from rushes.train.finetune import GRIDS
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.parallel.share import Share
 from rushes.train.trainer import Objective, RunConfig, generator
-from rushes.types import GenerationRequest
 
 NUM_DRAWS = 4  # of noise and time, per pair whose accuracy is measured
 MOST_MEASURED, AT_ONCE = 128, 8
@@ -76,20 +69,10 @@ class PreferenceConfig:
         return PreferenceObjective(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lesson:
-    """A ranked pair and the latents of its films, chosen first, as files `[c t h w]` float16 of `frames` each."""
-
-    pair: Ranked
-    files: tuple[Path, Path]
-    frames: int
-    grid: tuple[int, int]
-
-
 class Batch(NamedTuple):
     """Latents of pairs, chosen first, `[b 2 c t h w]`, their noise `[b c t h w]` and time `[b]`.
 
-    Then word ids `[b m]`, and (start, duration) in seconds, `[b]` each.
+    Then word ids `[b m]`, (start, duration) in seconds, `[b]` each, and what led the films, `[b 2 ...]` each, if known.
     """
 
     clean: Tensor
@@ -97,6 +80,7 @@ class Batch(NamedTuple):
     t: Tensor
     ids: Tensor
     seconds: tuple[Tensor, Tensor]
+    lead: Lead | None
 
 
 class PreferenceObjective:
@@ -132,7 +116,8 @@ class PreferenceObjective:
                 f"the model has {self.model.config.channels} latent channels, {c.autoencoder} has {wanted}"
             )
         self._remember(folder)
-        films = _Films(c, folder / "latents")
+        places = {"autoencoder": c.autoencoder, "maker": c.films, "film": c.run.init}
+        films = Films(folder / "latents", **{name: Path(place) for name, place in places.items()})
         lessons = []
         for done, pair in enumerate(self.pairs, start=1):
             lesson = films.lesson(pair, say)
@@ -191,7 +176,10 @@ class PreferenceObjective:
         t = flow.draw_t(len(some), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
         ids = torch.tensor([self.vocabulary.encode(one.pair.prompt) for one in some], device=place)
         at = (torch.tensor(first) / LATENT_FPS, torch.tensor([one.frames / LATENT_FPS for one in some]))
-        return Batch(clean=clean, noise=noise, t=t, ids=ids, seconds=(at[0].to(place), at[1].to(place)))
+        lead = led(some, first, num)
+        if lead is not None:
+            lead = Lead(*(None if x is None else x.to(place).unflatten(0, (2, -1)).transpose(0, 1) for x in lead))  # type: ignore[arg-type]
+        return Batch(clean=clean, noise=noise, t=t, ids=ids, seconds=(at[0].to(place), at[1].to(place)), lead=lead)
 
     def _margin(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return by how much more the model improved on the chosen films than on the others, and on the chosen, `[b]`.
@@ -204,11 +192,14 @@ class PreferenceObjective:
         clean = batch.clean.transpose(0, 1).flatten(0, 1)  # all chosen ones, then all others
         noise, t, ids = batch.noise.repeat(2, 1, 1, 1, 1), batch.t.repeat(2), batch.ids.repeat(2, 1)
         seconds = (batch.seconds[0].repeat(2), batch.seconds[1].repeat(2))
+        lead = batch.lead
+        if lead is not None:
+            lead = Lead(*(None if x is None else x.transpose(0, 1).flatten(0, 1) for x in lead))  # type: ignore[arg-type]
 
         def errors(film: nn.Module) -> Tensor:
             prompt, safe = film.read(ids), t.clamp(min=SMALLEST_T)  # type: ignore[operator]
             found = flow.loss(
-                lambda x, t: film(x, t, prompt, seconds), clean, noise, safe, torch.ones_like(clean[:, :1])
+                lambda x, t: film(x, t, prompt, seconds, None, lead), clean, noise, safe, torch.ones_like(clean[:, :1])
             )
             return found * safe.square() / (t.square() + 0.09)
 
@@ -304,53 +295,3 @@ def part(lessons: Sequence[Lesson], share: float) -> tuple[list[Lesson], list[Le
         gone.add(prompt)
     train = [one for one in lessons if one.pair.prompt not in gone]
     return train, [one for one in lessons if one.pair.prompt in gone]
-
-
-class _Films:
-    """Latents of the films of pairs: encoded from their files, or made again from their requests; each is kept."""
-
-    def __init__(self, config: PreferenceConfig, folder: Path) -> None:
-        self.config, self.folder = config, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.maker: Generator | None = None
-
-    def lesson(self, pair: Ranked, say: Callable[[str], None]) -> Lesson | None:
-        """Return a pair ready to learn; None, and why, where its films cannot be read or are of different shapes."""
-        try:
-            files = (self._latent(pair.chosen), self._latent(pair.rejected))
-        except InputError as error:
-            say(f"pair {pair.pair} is left out: {error}")
-            return None
-        one, other = (np.load(path, mmap_mode="r").shape for path in files)
-        if one != other:
-            say(f"pair {pair.pair} is left out: its films have different shapes")
-            return None
-        return Lesson(pair=pair, files=files, frames=one[1], grid=one[2:])
-
-    def _latent(self, side: Side) -> Path:
-        """Return the file of a film's latent `[c t h w]` float16, made now if it is not there."""
-        made_from: dict[str, Any]
-        if side.path is None and side.request is None:
-            raise InputError(f"{side.name} was made from a picture or film that the set does not hold")
-        if side.path is not None:
-            made_from = {"film": weights.digest(side.path), "encoder": encoder_digest(self.config.autoencoder)}
-        else:
-            hashed = weights.read_config(Path(self.config.films) / "film", family="transformer")["sha256"]
-            made_from = {"request": side.request, "weights": hashed}
-        path = self.folder / f"{settings.key(made_from)}.npy"
-        if not path.is_file():
-            latent = self._encoded(side.path) if side.path is not None else self._made_again(side)
-            with replacing(path, force=True) as draft, draft.open("wb") as file:
-                np.save(file, latent)
-        return path
-
-    def _encoded(self, path: Path) -> np.ndarray:
-        film = probe(path)
-        rows, columns = nearest_grid(GRIDS, film.width, film.height)
-        config = LatentConfig(autoencoder=self.config.autoencoder, rows=rows, columns=columns)
-        return encode_clip(path.read_bytes(), config, film.duration_s).transpose(1, 0, 2, 3)
-
-    def _made_again(self, side: Side) -> np.ndarray:
-        request = configs.from_dict(GenerationRequest, side.request or {})
-        self.maker = self.maker or Generator.load(Path(self.config.films))
-        return self.maker.latent(request)[0].to(torch.float16).cpu().numpy()

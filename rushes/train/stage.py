@@ -33,7 +33,7 @@ from rushes.world.captions import words
 from rushes.world.scene import SceneFilters
 
 NUM_PREVIEWS = 12
-Lesson = tuple[Tensor, Tensor, Tensor, Tensor]  # pictures, word ids, noise, times
+Lesson = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # pictures, takes, word ids, noise, times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class StageObjective:
         text = replace(config.model.text, words=tuple(sorted(words())))
         self.model: nn.Module = BackdropModel(replace(config.model, text=text))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="backdrop")
+            weights.load(self.model, Path(config.run.init), family="backdrop", missing=("takes",))
             self.model.train().requires_grad_(True)
         self.share = Share()
         self.sizes = [seen_field(layouts.reach(*grid), PATCH) for grid in config.grids]
@@ -118,13 +118,13 @@ class StageObjective:
         random = generator(c.run.seed, step, device=place)
         noise = torch.randn(pictures.shape, generator=random, device=place)
         t = flow.draw_t(len(rows), random, mean=c.t_mean, deviation=c.t_deviation, shift=1.0).clamp(min=SMALLEST_T)
-        return pictures, films.ids[rows, picks], noise, t
+        return pictures, films.takes[rows], films.ids[rows, picks], noise, t
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:
         assert isinstance(model, BackdropModel)
-        pictures, ids, noise, t = lesson
+        pictures, takes, ids, noise, t = lesson
         clean = (pictures - model.mean) / model.deviation
-        velocity = model(torch.lerp(clean, noise, t.view(-1, 1, 1, 1)), t, model.text(ids))
+        velocity = model(torch.lerp(clean, noise, t.view(-1, 1, 1, 1)), t, model.text(ids), takes)
         error = (velocity - (noise - clean)).square().mean((1, 2, 3))
         return (error * t.square() / (t.square() + 0.09)).mean()
 
@@ -167,3 +167,4 @@ class _Stages:
         drawn = np.stack([backdrop(*stage) for stage in numbers])
         self.pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).contiguous().to(place)
         self.stages = torch.tensor(which, device=place)
+        self.takes = torch.tensor([row["stage"][1] for row in rows], device=place)

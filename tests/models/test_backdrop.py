@@ -31,17 +31,18 @@ def test_pictures_follow_the_prompt_and_the_seed(model: BackdropModel) -> None:
 
 def test_a_velocity_leads_to_the_clean_picture(model: BackdropModel) -> None:
     x, t = torch.randn(3, 4, 32, 64), torch.tensor([0.2, 0.5, 1.0])
-    text = model.text(torch.ones(3, 4, dtype=torch.long))
-    clean = model.clean(x, t, text)
-    torch.testing.assert_close(x - model(x, t, text) * t.view(-1, 1, 1, 1), clean, atol=1e-5, rtol=1e-5)
+    text, take = model.text(torch.ones(3, 4, dtype=torch.long)), torch.tensor([0, 3, 7])
+    clean = model.clean(x, t, text, take)
+    torch.testing.assert_close(x - model(x, t, text, take) * t.view(-1, 1, 1, 1), clean, atol=1e-5, rtol=1e-5)
 
 
 def test_a_patch_knows_where_in_the_whole_it_is(model: BackdropModel) -> None:
     """What is drawn alone of a wider picture stands for its middle."""
     wide = torch.zeros(1, 4, 32 * 2, 32 * 2)
     text, t = model.text(torch.ones(1, 4, dtype=torch.long)), torch.ones(1)
+    take = torch.zeros(1, dtype=torch.long)
     model.rows.data[:7], model.columns.data[:8] = 0, 0
-    whole, part = model.clean(wide, t, text), model.clean(middle(wide, (2, 2)), t, text)
+    whole, part = model.clean(wide, t, text, take), model.clean(middle(wide, (2, 2)), t, text, take)
     assert middle(whole, (2, 2)).shape == part.shape and not torch.equal(part[..., :16, :16], part[..., 16:, 16:])
 
 
@@ -49,3 +50,10 @@ def test_weights_come_back_as_they_were(model: BackdropModel, tmp_path: Path) ->
     weights.save(model, tmp_path / "backdrop", family="backdrop", config=model.config)
     again = BackdropModel.from_pretrained(tmp_path / "backdrop")
     assert (drawn(model) - drawn(again)).abs().mean() < 0.02  # shipped weights are bfloat16
+
+
+def test_takes_are_laid_out_in_their_own_ways(model: BackdropModel) -> None:
+    model.takes.data.normal_()
+    x, t, text = torch.zeros(2, 4, 32, 32), torch.ones(2), model.text(torch.ones(2, 4, dtype=torch.long))
+    first, second = model.clean(x, t, text, torch.tensor([1, 2]))
+    assert not torch.allclose(first, second, atol=1e-3)

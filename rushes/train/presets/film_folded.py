@@ -5,20 +5,21 @@ from dataclasses import replace
 from rushes.nn.lora import LoraConfig
 from rushes.train.fold import FoldConfig
 from rushes.train.optimizer import OptimizerConfig
-from rushes.train.presets.film_close import film_close
+from rushes.train.presets.film_staged import film_staged
 from rushes.train.trainer import RunConfig
 
 
 def film_folded() -> FoldConfig:
     """About half an hour on one core, from the shipped weights."""
-    close = film_close()
+    staged = film_staged()
     return FoldConfig(
         run=RunConfig(steps=800, checkpoint_every=100, preview_every=400, init="weights/film"),
         optimizer=OptimizerConfig(lr=2e-3, muon_lr=0.0, weight_decay=0.0, ema=0.99),
-        model=close.model,
-        buckets=tuple(replace(bucket, batch=bucket.batch // 2) for bucket in close.buckets),
-        filters=close.filters,
-        lora=LoraConfig(rank=16),
+        model=staged.model,
+        buckets=tuple(replace(bucket, batch=bucket.batch // 2) for bucket in staged.buckets),
+        filters=staged.filters,
+        subject_weight=staged.subject_weight,
+        lora=LoraConfig(rank=64),
     )
 
 
