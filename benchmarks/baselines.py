@@ -1,14 +1,16 @@
 """Is our film model preferred to other recipes' that were taught the same films for the same FLOPs?
 
-Trains ours and both baselines (docs/baselines.md) on one bank, films held-out prompts with each into a folder of its
-own, and lets the oracle read them; `rushes arena make` then pairs the three folders. An interrupted run goes on where
-it was. `--toy` is the whole path at toy size; `--ours` takes weights that are trained already, and `--flops` what that
-took. Settings of the films and of the training are those of a film preset: `run.threads=1 workers=1`.
+Trains ours and both baselines (docs/baselines.md) on one bank, lays out a folder of weights for each that `rushes
+evaluate` and `rushes arena make` open like any, films held-out prompts with each into a folder of its own, and lets the
+oracle read them; `rushes arena make` then pairs the three folders. An interrupted run goes on where it was. `--toy` is
+the whole path at toy size; `--ours` takes weights that are trained already, and `--flops` what that took. Settings of
+the films and of the training are those of a film preset: `run.threads=1 workers=1`.
 `pip install diffusers` first.
 """
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +27,6 @@ from rushes.generate import Generator
 from rushes.media import metadata
 from rushes.media.encode import encode
 from rushes.models.oracle import Oracle
-from rushes.models.transformer import Transformer
 from rushes.nn import weights
 from rushes.train.baselines import (
     BaselineConfig,
@@ -33,8 +34,7 @@ from rushes.train.baselines import (
     InflatedConfig,
     NetworkConfig,
     build,
-    generator,
-    load,
+    opened,
     step_flops,
 )
 from rushes.train.film import FilmConfig, FilmObjective
@@ -86,8 +86,8 @@ def teach(film: FilmConfig, network: NetworkConfig, flops: float, folder: Path, 
     return train(BaselineConfig(film=replace(film, run=run), model=network), folder)
 
 
-def contestants(how: argparse.Namespace) -> tuple[dict[str, Generator], dict[str, float]]:
-    """Train what is not trained yet; return what makes films of each model, and the FLOPs that taught it."""
+def contestants(how: argparse.Namespace) -> tuple[dict[str, Path], dict[str, float]]:
+    """Train what is not trained yet; return each model's folder of weights, and the FLOPs that taught it."""
     film, image, pairs = settings(how)
     ours_step = step_flops(FilmObjective(film).model, film)
     budget = how.flops or film.run.steps * ours_step
@@ -100,16 +100,17 @@ def contestants(how: argparse.Namespace) -> tuple[dict[str, Generator], dict[str
     inflated = teach(
         film, replace(image, stage="film"), (1 - share) * budget, how.out / "runs" / "inflated", str(images)
     )
-    autoencoder = Path(film.autoencoder)
-    made = {"ours": generator(Transformer.from_pretrained(folder), autoencoder, digest(folder, "transformer"))}
-    for name, place in (("factorised", factorised), ("inflated", inflated)):
-        made[name] = generator(load(place, name), autoencoder, digest(place, name))
-        spent[name] = weights.read_config(place, family=name)["facts"]["flops"]
-    return made, spent
+    films = {"ours": folder, "factorised": factorised, "inflated": inflated}
+    for name in ("factorised", "inflated"):
+        spent[name] = weights.read_config(films[name], family=name)["facts"]["flops"]
+    return {name: laid_out(how.out / "models" / name, place, film, how.oracle) for name, place in films.items()}, spent
 
 
-def digest(folder: Path, family: str) -> str:
-    return str(weights.read_config(folder, family=family)["sha256"])
+def laid_out(folder: Path, film: Path, config: FilmConfig, oracle: Path) -> Path:
+    """Copy a film model into a folder of its own, beside the autoencoder and the oracle that go with it."""
+    for name, place in (("film", film), ("autoencoder", Path(config.autoencoder)), ("oracle", oracle)):
+        shutil.copytree(place, folder / name, dirs_exist_ok=True)
+    return folder
 
 
 def film_all(make: Generator, cases: Sequence[Case], folder: Path, how: argparse.Namespace) -> list[Path]:
@@ -163,15 +164,16 @@ def main() -> None:
     how = parser.parse_args()
     if how.ours and not how.flops:
         parser.error("--ours needs --flops: what taught those weights")
-    made, spent = contestants(how)
+    folders, spent = contestants(how)
     cases = prompts.draw(how.num, how.seed)
-    films = {name: film_all(make, cases, how.out / "films" / name, how) for name, make in made.items()}
+    films = {name: film_all(opened(place), cases, how.out / "films" / name, how) for name, place in folders.items()}
     oracle = Oracle.from_pretrained(how.oracle)
     scores = {name: score(paths, cases, oracle) for name, paths in films.items()}
     (how.out / "scores.json").write_text(json.dumps({"flops": spent, "scores": scores}, indent=1) + "\n")
     say(table(scores, spent))
-    folders = " ".join(f"{name}={how.out / 'films' / name}" for name in films)
-    say(f"rushes arena make {folders} --num {how.num} --seed {how.seed} -o {how.out / 'arena'} --judge oracle")
+    say(f"rushes evaluate {' '.join(map(str, folders.values()))} --num {how.num} --html {how.out / 'compared.html'}")
+    sides = " ".join(f"{name}={how.out / 'films' / name}" for name in films)
+    say(f"rushes arena make {sides} --num {how.num} --seed {how.seed} -o {how.out / 'arena'} --judge oracle")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
-"""How fast does our loop denoise, against onnxruntime and OpenVINO running the same network, and against the machine?
+"""How fast does our loop denoise, against diffusers, and onnxruntime and OpenVINO running the same network?
 
-The film model is exported once per grid and run with prompted and unprompted velocity, as many steps, in a process of
-its own, taking turns with ours. `--rival onnxruntime` is a batch of both on all cores, as its users run it;
-`onnxruntime-abreast` has our way of doing it: each velocity on a share of the cores. `--rival machine` compares our
-whole loop with the rate at which this machine multiplies matrices of the model's own shapes, in the same run.
-`pip install onnx onnxruntime openvino` first.
+The film model that ships is exported once per grid and run with prompted and unprompted velocity, as many steps, led by
+the same layout and draft, in a process of its own; all sides take turns in one run, and each ratio is printed, eager
+and with `--compile` compiled. An exported model that does not say what ours says is refused. A runtime takes a batch of
+both velocities on all cores, as its users run it; `onnxruntime abreast` and `OpenVINO abreast` have our way of doing
+it, each velocity on a share of the cores. `--machine` compares our whole loop with the rate at which this machine
+multiplies matrices of the model's own shapes, in the same run, and nothing else.
+`pip install diffusers onnx onnxruntime openvino` first.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import itertools
+import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,46 +24,48 @@ from typing import Any
 
 import numpy as np
 import torch
-from denoise_vs_diffusers import GRIDS, WORDS, compete, ours, parser
+from denoise_vs_diffusers import GRIDS, Grid, Run, compete, led, ours, parser, theirs
 from torch import Tensor, nn
 
 from rushes.diffusion import schedule
-from rushes.models.text import TextConfig
-from rushes.models.transformer import Prompt, Transformer, TransformerConfig
+from rushes.models.transformer import Lead, Prompt, Transformer
 from rushes.nn import machine
 from rushes.train import ceiling
 
-Run = Callable[[dict[str, np.ndarray]], np.ndarray]
+Feed = dict[str, np.ndarray]
+Once = Callable[[Feed], np.ndarray]
 OPSET = 18
+ALIKE = 1e-3  # how far an exported model may be from ours, relative to what it says
 
 
 class Velocity(nn.Module):
-    """The model with its prompt as plain tensors, as an exporter wants them."""
+    """The model with its prompt and what leads it as plain tensors, as an exporter wants them."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor, t: Tensor, pooled: Tensor, start: Tensor, duration: Tensor, *read: Tensor) -> Tensor:
-        half = len(read) // 2
-        prompt = Prompt(keys=list(read[:half]), values=list(read[half:]), pooled=pooled)
-        return self.model(x, t, prompt, (start, duration))
+    def forward(self, x: Tensor, t: Tensor, pooled: Tensor, start: Tensor, duration: Tensor, *rest: Tensor) -> Tensor:
+        depth = self.model.config.depth
+        prompt = Prompt(keys=list(rest[:depth]), values=list(rest[depth : 2 * depth]), pooled=pooled)
+        return self.model(x, t, prompt, (start, duration), None, Lead(*rest[2 * depth :]))
 
 
-def inputs(model: Transformer, grid: tuple[int, int, int], num: int) -> list[tuple[Tensor, ...]]:
+def inputs(model: Transformer, grid: Grid, num: int) -> list[tuple[Tensor, ...]]:
     """Return what two velocities read, `num` in a batch."""
     seconds, rows, columns = grid
-    found = []
-    for ids in torch.randint(0, len(WORDS), (2, model.config.text.length)).split(num):
+    config, found = model.config, []
+    for ids in torch.randint(0, len(config.text.words), (2, config.text.length)).split(num):
         prompt = model.read(ids)
-        x = torch.randn(1, model.config.channels, seconds * model.config.patch_frames, rows, columns)
+        x = torch.randn(1, config.channels, seconds * config.patch_frames, rows, columns).repeat(num, 1, 1, 1, 1)
         span = (torch.zeros(num), torch.full((num,), float(seconds)))
-        found.append((x.repeat(num, 1, 1, 1, 1), torch.ones(num), prompt.pooled, *span, *prompt.keys, *prompt.values))
+        lead = [each for each in led(config, grid, num) if each is not None]
+        found.append((x, torch.ones(num), prompt.pooled, *span, *prompt.keys, *prompt.values, *lead))
     return found
 
 
 def exported(model: Transformer, example: tuple[Tensor, ...]) -> bytes:
-    """Return the model as ONNX; the exporter knows no `rms_norm`, so it is spelt out."""
+    """Return the model as ONNX; the exporter knows no `rms_norm` and no `exp2`, so they are spelt out."""
 
     def rms(graph: Any, x: Any, *_: Any) -> Any:
         axis = graph.op("Constant", value_t=torch.tensor([-1]))
@@ -68,7 +74,11 @@ def exported(model: Transformer, example: tuple[Tensor, ...]) -> bytes:
             "Div", x, graph.op("Sqrt", graph.op("Add", square, graph.op("Constant", value_t=torch.tensor(1e-6))))
         )
 
+    def exp2(graph: Any, x: Any) -> Any:
+        return graph.op("Pow", graph.op("Constant", value_t=torch.tensor(2.0)), x)
+
     torch.onnx.register_custom_op_symbolic("aten::rms_norm", rms, OPSET)
+    torch.onnx.register_custom_op_symbolic("aten::exp2", exp2, OPSET)
     file = io.BytesIO()
     with warnings.catch_warnings():  # it says that traced shapes are constants, which is what is wanted
         warnings.simplefilter("ignore")
@@ -77,27 +87,33 @@ def exported(model: Transformer, example: tuple[Tensor, ...]) -> bytes:
     return file.getvalue()
 
 
-def by_onnxruntime(content: bytes, threads: int) -> Run:
-    """Return what runs an exported model on some threads."""
+def by_onnxruntime(content: bytes, threads: int, num: int) -> list[Once]:
+    """Return `num` ways of running an exported model at once, each on its share of the threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = max(1, threads // num)
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return lambda feed: session.run(None, feed)[0]
+    return [lambda feed: session.run(None, feed)[0]] * num
 
 
-def by_openvino(content: bytes, threads: int) -> Run:
-    """Return what runs an exported model on some threads."""
+def by_openvino(content: bytes, threads: int, num: int) -> list[Once]:
+    """Return `num` ways of running an exported model at once, each on its share of the threads."""
     import openvino
 
     made = openvino.Core()
-    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": num,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
     ready = made.compile_model(made.read_model(io.BytesIO(content)), "CPU", settings)
-    return lambda feed: ready(feed)[0]
+    requests = [ready.create_infer_request() for _ in range(num)]
+    return [functools.partial(lambda request, feed: request.infer(feed)[0], request) for request in requests]
 
 
-def denoiser(runs: Sequence[Run], feeds: list[dict[str, np.ndarray]], steps: int) -> Callable[[], object]:
+def denoiser(runs: Sequence[Once], feeds: list[Feed], steps: int) -> Run:
     """Return a closure that denoises one film; each of several runs has a thread."""
     noise = feeds[0]["input0"][:1]
 
@@ -115,50 +131,41 @@ def denoiser(runs: Sequence[Run], feeds: list[dict[str, np.ndarray]], steps: int
 
 
 def _built(
-    make: Callable[[bytes, int], Run],
-    config: TransformerConfig,
-    grid: tuple[int, int, int],
-    how: argparse.Namespace,
-    num: int,
-) -> Callable[[], object]:
-    model = Transformer(config).eval().requires_grad_(False)
+    make: Callable[[bytes, int, int], list[Once]], num: int, what: str, grid: Grid, how: argparse.Namespace
+) -> Run:
+    """Return what denoises with a runtime, `num` velocities in a batch; what it says is what ours says."""
+    model = Transformer.from_pretrained(how.weights).eval().requires_grad_(False)
     with torch.inference_mode():
         read = inputs(model, grid, num)
+        said = Velocity(model)(*read[0]).numpy()
         content = exported(model, read[0])
     feeds = [{f"input{index}": tensor.numpy() for index, tensor in enumerate(each)} for each in read]
-    run = make(content, how.threads if num == 2 else max(1, how.threads // 2))
-    return denoiser([run] * len(feeds), feeds, how.steps)
+    feeds = [{name: each[name] for name in feeds[0]} for each in feeds]
+    runs = make(content, how.threads, len(feeds))
+    apart = np.abs(runs[0](feeds[0]) - said).max() / np.abs(said).max()
+    if apart > ALIKE:
+        raise RuntimeError(f"{what} says something else than the model that was exported, by {apart:.1e}")
+    return denoiser(runs, feeds, how.steps)
 
 
-def onnxruntime(config: TransformerConfig, grid: tuple[int, int, int], how: argparse.Namespace) -> Callable[[], object]:
-    """Denoise as onnxruntime's users do: one batch, all cores."""
-    return _built(by_onnxruntime, config, grid, how, 2)
-
-
-def onnxruntime_abreast(
-    config: TransformerConfig, grid: tuple[int, int, int], how: argparse.Namespace
-) -> Callable[[], object]:
-    """Denoise with onnxruntime, each velocity on its own share of the cores."""
-    return _built(by_onnxruntime, config, grid, how, 1)
-
-
-def openvino(config: TransformerConfig, grid: tuple[int, int, int], how: argparse.Namespace) -> Callable[[], object]:
-    """Denoise as OpenVINO's users do: one batch, all cores."""
-    return _built(by_openvino, config, grid, how, 2)
-
-
-RIVALS = {"onnxruntime": onnxruntime, "onnxruntime-abreast": onnxruntime_abreast, "openvino": openvino}
+def rivals() -> dict[str, Callable[[Grid, argparse.Namespace], Run]]:
+    """Return every side that ours meets, by name."""
+    found: dict[str, Callable[[Grid, argparse.Namespace], Run]] = {"diffusers LTX": theirs}
+    for name, make in (("onnxruntime", by_onnxruntime), ("OpenVINO", by_openvino)):
+        found[name] = functools.partial(_built, make, 2, name)
+        found[f"{name} abreast"] = functools.partial(_built, make, 1, name)
+    return found
 
 
 def against_the_machine(how: argparse.Namespace) -> None:
     """Print what share of the machine's own matrix rate our whole loop reaches."""
     torch.set_num_threads(how.threads)
     machine.keep_memory()
-    config = TransformerConfig(depth=6, text=TextConfig(words=WORDS))
+    model = Transformer.from_pretrained(how.weights).eval().requires_grad_(False)
     for name in how.grids.split(","):
-        model, grid = Transformer(config).eval().requires_grad_(False), GRIDS[name]
-        _, shapes = ceiling.count(lambda model=model, grid=grid: Velocity(model)(*inputs(model, grid, 1)[0]))
-        run = ours(config, grid, how)
+        grid = GRIDS[name]
+        flops, shapes = ceiling.count(lambda grid=grid: Velocity(model)(*inputs(model, grid, 1)[0]))
+        run = ours(grid, how)
         run()
         shares = []
         for _ in range(how.repeats):
@@ -166,22 +173,20 @@ def against_the_machine(how: argparse.Namespace) -> None:
             run()
             spent = time.perf_counter() - start
             rate = ceiling.rate(shapes, torch.float32)
-            shares.append(2 * how.steps * model.flops(grid) / spent / rate)
-        shares.sort()
-        middle = shares[len(shares) // 2]
-        print(
-            f"{name}: {100 * middle:.0f} % of {rate / 1e9:.0f} GFLOP/s, {100 * shares[0]:.0f} to {100 * shares[-1]:.0f}"
-        )
+            shares.append(100 * 2 * how.steps * flops / spent / rate)
+        middle = statistics.median(shares)
+        print(f"{name}: {middle:.0f} % of {rate / 1e9:.0f} GFLOP/s, {min(shares):.0f} to {max(shares):.0f}")
 
 
 def main() -> None:
     asked = parser(__doc__)
-    asked.add_argument("--rival", choices=[*RIVALS, "machine"], required=True)
+    asked.add_argument("--rivals", default=",".join(rivals()), help="which, separated by commas")
+    asked.add_argument("--machine", action="store_true")
     how = asked.parse_args()
-    if how.rival == "machine":
+    if how.machine:
         against_the_machine(how)
     else:
-        compete(how.rival, RIVALS[how.rival], how)
+        compete({name: rivals()[name] for name in how.rivals.split(",")}, how)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Tier:
     name: str
     shape: VideoShape
     fps: int
-    num_steps: int = 6
+    num_steps: int = 4
     guidance_scale: float = 3.0
 
 

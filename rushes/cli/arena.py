@@ -53,11 +53,13 @@ def make(
 ) -> None:  # fmt: skip
     """Make films of the same prompts and seeds by each contestant, and a page that shows them blind, two and two.
 
-    A contestant is a folder of weights, or of finished films with their prompts in them. One contestant alone meets
-    itself with other seeds: pairs to train on. FOLDER/index.html goes to raters; FOLDER-key stays at home.
+    A contestant is a folder of weights, a baseline's likewise, or of finished films with their prompts in them. One
+    contestant alone meets itself with other seeds: pairs to train on. FOLDER/index.html goes to raters; FOLDER-key
+    stays at home.
     """
     from rushes.evaluate import blind, pairs
     from rushes.evaluate.films import Effort
+    from rushes.train import baselines
 
     named = _named(contestants)
     if (out / pairs.PAGE).exists() and not force:
@@ -67,7 +69,9 @@ def make(
     texts = _lines(prompts) if prompts else ()
     if texts and typed["num"]:
         raise InputError("there are --prompts and --num; name one of them")
-    found = blind.make(blind.Ask(out=out, contestants=named, texts=texts, effort=effort, **typed), _watch)
+    found = blind.make(
+        blind.Ask(out=out, contestants=named, texts=texts, effort=effort, load=baselines.opened, **typed), _watch
+    )
     size = (out / pairs.PAGE).stat().st_size / 1e6
     click.echo(f"{out / pairs.PAGE}: {len(found.pairs)} pairs, {size:.1f} MB")
     if size > LARGE_MB:

@@ -34,6 +34,13 @@ LINES = 20  # per part of the work, where there is no terminal to draw a bar on
     show_default=True,
     help="How many prompts for physics, two subjects and drift each.",
 )
+@click.option(
+    "--minutes",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="How many films of a minute, read at both ends.",
+)
 @click.option("--tiers", default=TIERS, show_default=True, help="Which tiers, separated by commas.")
 @click.option("--seed", default=0, show_default=True, help="The same seed asks the same prompts.")
 @click.option("--num-reconstructed", default=24, show_default=True, help="How many films the autoencoder repaints.")
@@ -60,6 +67,7 @@ def command(
     weights: tuple[Path, ...],
     num: int,
     exams: int,
+    minutes: int,
     tiers: str,
     seed: int,
     num_reconstructed: int,
@@ -77,7 +85,8 @@ def command(
 ) -> None:
     """Print how well weights do what held-out prompts say, by the reading of the oracle.
 
-    WEIGHTS are folders, the shipped one if none is named; a page (--html) shows several side by side.
+    WEIGHTS are folders, the shipped one if none is named, a baseline's likewise; a page (--html) shows several side
+    by side.
     """
     for path in (json_path, markdown, html):
         if path is not None:
@@ -85,12 +94,14 @@ def command(
     _needs_skia()
     from rushes.evaluate import compare
     from rushes.evaluate.run import Plan, evaluate
+    from rushes.train import baselines
 
     preferred = _preferred(votes)
     ask = Plan(
         weights=WEIGHTS,
         num=num,
         num_exam=exams,
+        num_minutes=minutes,
         num_reconstructed=num_reconstructed,
         tiers=tuple(name.strip() for name in tiers.split(",")),
         seed=seed,
@@ -98,6 +109,7 @@ def command(
         cache=None if str(cache) == "none" else cache,
         device=device,
         dtype=dtype,
+        load=baselines.opened,
     )
     models = []
     for name, folder in _named(weights or (WEIGHTS,)).items():

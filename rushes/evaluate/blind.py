@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from rushes.errors import InputError
 from rushes.evaluate import pairs, prompts
-from rushes.evaluate.films import WIDE, Effort
+from rushes.evaluate.films import WIDE, Effort, Load
 from rushes.evaluate.metrics.prompt_fidelity import truth
 from rushes.evaluate.oracle import BATCH, STRIP_HEIGHT, STRIP_WIDTH, Look, frame_indices, read
 from rushes.evaluate.pairs import BlindSet
@@ -55,7 +55,8 @@ class Ask:
     """What to make: films of `texts` (else of `num` held-out scenes), `seeds` of each, by each of `contestants`.
 
     Contestants are folders by name, of weights or of finished films; without `texts` and `num`, finished films are
-    asked for every prompt that all of them have. One contestant meets itself: another seed of the same prompt.
+    asked for every prompt that all of them have. One contestant meets itself: another seed of the same prompt. `load`
+    opens weights.
     """
 
     out: Path
@@ -69,6 +70,7 @@ class Ask:
     device: str = "auto"
     dtype: str = "auto"
     width: int = pairs.PAGE_WIDTH_PX
+    load: Load = Generator.load
 
 
 def make(ask: Ask, watch: Watch = _ignore) -> BlindSet:
@@ -96,7 +98,7 @@ def make(ask: Ask, watch: Watch = _ignore) -> BlindSet:
             chosen = _chosen(name, found[name], questions, ask.seeds)
             paths = [_copied(path, place / f"{i:05d}.mp4") for i, path in enumerate(chosen)]
         else:
-            generator = Generator.load(folder, device=ask.device, dtype=ask.dtype)
+            generator = ask.load(folder, device=ask.device, dtype=ask.dtype)
             facts[name] = {"weights": generator.hashes}
             paths = _filmed(generator, _requests(ask, questions), place, lambda *done, name=name: watch(name, *done))
         asked = [(i, draw) for i in range(len(questions)) for draw in range(ask.seeds)]

@@ -20,7 +20,6 @@ from rushes.evaluate.films import Latents, request_for
 from rushes.evaluate.gallery import said, small_webp
 from rushes.evaluate.report import Line, lines
 from rushes.evaluate.run import Plan
-from rushes.generate import Generator
 from rushes.tiers import plan
 
 WIDTH, HEIGHT = 256, 144
@@ -39,7 +38,7 @@ class Model:
 def films(ask: Plan, num: int, watch: Watch) -> list[bytes]:
     """Return the first `num` films of a plan's prompts, in its first tier, small; latents come from its cache."""
     cases = prompts.draw(min(num, ask.num), ask.seed, prompts.filters_of(ask.weights / "film"))
-    generator = Generator.load(ask.weights, device=ask.device, dtype=ask.dtype)
+    generator = ask.load(ask.weights, device=ask.device, dtype=ask.dtype)
     latents, made = Latents(generator, ask.cache), []
     for done, case in enumerate(cases, start=1):
         request = request_for(case, ask.tiers[0], ask.effort)

@@ -1,10 +1,11 @@
-"""What whole sets of prompts are made for: physics, two subjects, and how films last; each beside the real films.
+"""What whole sets of prompts are made for: physics, two subjects, how films last; each beside the real films.
 
 f frames looked at
 """
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import sys
 import time
@@ -20,7 +21,7 @@ import torch.nn.functional as F
 from rushes.evaluate import prompts
 from rushes.evaluate.films import Effort, Latents, request_for
 from rushes.evaluate.metrics import drift, physics, prompt_fidelity, relations
-from rushes.evaluate.oracle import paint_at
+from rushes.evaluate.oracle import Look, frame_indices, paint_at, read
 from rushes.evaluate.prompts import Case, lasting
 from rushes.evaluate.track import follow, glance
 from rushes.evaluate.windows import look_through, moments, read_stills
@@ -30,9 +31,9 @@ from rushes.models.captioner import Captioner
 from rushes.models.captioner import reading_times as captioner_times
 from rushes.models.oracle import HEIGHT, WIDTH, Oracle
 from rushes.tiers import TIERS, plan
-from rushes.types import Video
+from rushes.types import GenerationRequest, Video
 from rushes.world.render import render
-from rushes.world.scene import SceneFilters
+from rushes.world.scene import Scene, SceneFilters
 
 Watch = Callable[[str, int, int], None]
 TIER, LONG = "short", "feature"
@@ -40,6 +41,9 @@ TOLERANCE = 0.10  # of the law, beyond the error that the same tracker makes on 
 MEASURABLE = 0.10  # a prompt whose real film comes out further off the law says nothing about a model
 EACH_SECOND = (0.2, 0.5, 0.8)  # of a second, where a long film is looked at
 SIDES = ("made", "real")
+MINUTE_S = 60
+END_S = 1  # how much of a film of a minute is read at either end: the shortest films that the oracle was taught
+STILL_RIGHT = ("kind", "colour", "place")
 TRACKED_HEIGHT, TRACKED_WIDTH = 432, 768
 
 
@@ -63,8 +67,9 @@ class Examiner:
         cases = prompts.moving(num, self.seed, self.filters, tuple(physics.LAWS))
         rows: list[dict[str, Any]] = []
         for done, case in enumerate(cases, start=1):
-            frames = np.arange(TIERS[TIER].shape.frames)
-            sides = (self._made(case, TIER, frames), self._real(case, TIER, frames, (TRACKED_HEIGHT, TRACKED_WIDTH)))
+            frames, request = np.arange(TIERS[TIER].shape.frames), self._request(case, TIER)
+            size = (TRACKED_HEIGHT, TRACKED_WIDTH)
+            sides = (self._made(request, frames), self._real(case, request, frames, size))
             tracks = [follow(Video(frames=side, fps=TIERS[TIER].fps), glance(self.oracle, side)) for side in sides]
             scene = lasting(case.scene, len(frames) / TIERS[TIER].fps)  # how fast things fall depends on the length
             made, real = physics.SPEC.measure(tracks, [scene, scene])
@@ -98,7 +103,7 @@ class Examiner:
         told_at = (told_s * TIERS[TIER].fps).astype(int).clip(0, TIERS[TIER].shape.frames - 1)
         for done, case in enumerate(cases, start=1):
             for side in SIDES:
-                frames = self._small(side, case, TIER, np.concatenate((at, told_at)))
+                frames = self._small(side, case, self._request(case, TIER), np.concatenate((at, told_at)))
                 seen[side].append(look_through(self.oracle, frames[: len(at)], length_s))
                 counts[side].append(self._counts_two(frames[len(at) :], told_s, length_s))
             self.watch("two subjects", done, len(cases))
@@ -123,8 +128,9 @@ class Examiner:
         said: dict[str, list[Any]] = {side: [] for side in SIDES}
         for done, case in enumerate(cases, start=1):
             for side in SIDES:
-                read = read_stills(self.oracle, self._small(side, case, LONG, at), float(seconds))
-                words = {name: logs.reshape(seconds, len(EACH_SECOND), -1).mean(1) for name, logs in read.items()}
+                stills = self._small(side, case, self._request(case, LONG), at)
+                logs = read_stills(self.oracle, stills, float(seconds))
+                words = {name: each.reshape(seconds, len(EACH_SECOND), -1).mean(1) for name, each in logs.items()}
                 best = {name: logs.argmax(-1) for name, logs in words.items()}
                 told = [
                     {name: self.oracle.labels[name][each[i]] for name, each in best.items()} for i in range(seconds)
@@ -133,6 +139,37 @@ class Examiner:
             self.watch("drift", done, len(cases))
         scenes = [case.scene for case in cases]
         return {"scores": drift.SPEC.measure(said["made"], scenes), "real": drift.SPEC.measure(said["real"], scenes)}
+
+    def minutes(self, num: int) -> dict[str, Any]:
+        """Return what the oracle reads right in the first and in the last second of films of a minute.
+
+        Each of these seconds is read as a film of its own. `together` is every word of STILL_RIGHT at once. A subject
+        may have left by then, or not come yet: an end counts where the oracle reads these words off the real film's.
+        """
+        cases = prompts.draw(num, self.seed, self.filters)
+        fps = TIERS[TIER].fps
+        first, _ = frame_indices(END_S * fps, fps)
+        at = np.concatenate((first, first + (MINUTE_S - END_S) * fps))
+        said: dict[str, list[Any]] = {side: [] for side in SIDES}
+        for done, case in enumerate(cases, start=1):
+            request = self._request(case, TIER)
+            request = dataclasses.replace(request, shape=dataclasses.replace(request.shape, frames=MINUTE_S * fps))
+            for side in SIDES:
+                ends = np.split(self._small(side, case, request, at), 2)
+                looks = [Look(frames=end, strip=end[:0], duration_s=float(END_S)) for end in ends]
+                said[side].append([reading.answers for reading in read(self.oracle, looks)])
+            self.watch("a minute", done, len(cases))
+        scores, real = [], []
+        for end, second in enumerate((0, MINUTE_S - END_S)):
+            seen = [(*(said[side][i][end] for side in SIDES), case.scene) for i, case in enumerate(cases)]
+            there = [each for each in seen if _still_right(each[1], each[2])]
+            scores += _at_end(second, [(made, scene) for made, _, scene in there])
+            real += _at_end(second, [(true, scene) for _, true, scene in seen])
+        rows = [
+            {"prompt": case.prompt, **dict(zip(SIDES, each, strict=True))}
+            for case, *each in zip(cases, *said.values(), strict=True)
+        ]
+        return {"scores": scores, "real": real, "rows": rows}
 
     def _counts_two(self, frames: np.ndarray, times_s: np.ndarray, length_s: float) -> bool | None:
         """Return whether the captioner sees two subjects in uint8 frames `[f 90 160 3]`; None without a captioner."""
@@ -143,25 +180,26 @@ class Examiner:
         told = self.captioner.describe(pictures, times, torch.tensor([length_s]), least=0)
         return len(told[0].fields["subjects"]) == 2
 
-    def _small(self, side: str, case: Case, tier: str, at: np.ndarray) -> np.ndarray:
+    def _request(self, case: Case, tier: str) -> GenerationRequest:
+        return request_for(case, tier, self.effort)
+
+    def _small(self, side: str, case: Case, request: GenerationRequest, at: np.ndarray) -> np.ndarray:
         """Return frames at the size that the oracle was taught, uint8 `[f 90 160 3]`."""
         if side == "real":
-            return self._real(case, tier, at, (HEIGHT, WIDTH))
-        made = torch.from_numpy(self._made(case, tier, at)).permute(0, 3, 1, 2).float()
+            return self._real(case, request, at, (HEIGHT, WIDTH))
+        made = torch.from_numpy(self._made(request, at)).permute(0, 3, 1, 2).float()
         shrunk = F.interpolate(made, (HEIGHT, WIDTH), mode="bilinear", antialias=True)
         return shrunk.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
-    def _made(self, case: Case, tier: str, at: np.ndarray) -> np.ndarray:
+    def _made(self, request: GenerationRequest, at: np.ndarray) -> np.ndarray:
         """Return some frames of the film that the model makes, as its tier paints, uint8 `[f h w 3]`."""
-        request = request_for(case, tier, self.effort)
         shot, latent = plan(request), self.latents.get(request)
         painted = paint_at(self.latents.generator.autoencoder, latent, at.tolist(), fps=shot.fps, pixels=shot.pixels)
         return ((painted + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
-    def _real(self, case: Case, tier: str, at: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        made = TIERS[tier]
-        scene = lasting(case.scene, made.shape.frames / made.fps)
-        return render(scene, height=size[0], width=size[1], times_s=(at / made.fps).tolist())
+    def _real(self, case: Case, request: GenerationRequest, at: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        scene = lasting(case.scene, request.shape.frames / request.fps)
+        return render(scene, height=size[0], width=size[1], times_s=(at / request.fps).tolist())
 
 
 def is_lawful(made: dict[str, Any], real: dict[str, Any]) -> bool | None:
@@ -172,6 +210,21 @@ def is_lawful(made: dict[str, Any], real: dict[str, Any]) -> bool | None:
     if real["error"] is None or real["error"] > MEASURABLE:
         return None
     return made["error"] is not None and made["error"] <= real["error"] + TOLERANCE
+
+
+def _still_right(told: dict[str, str], scene: Scene) -> bool:
+    truth = prompt_fidelity.truth(scene)
+    return all(told[name] == truth[name] for name in STILL_RIGHT)
+
+
+def _at_end(second: int, said: Sequence[tuple[dict[str, str], Scene]]) -> list[dict[str, Any]]:
+    """Return a row per attribute, then one of those of STILL_RIGHT together, of what was read in one second."""
+    rows = []
+    for name in drift.ATTRIBUTES:
+        truths = [(told[name], prompt_fidelity.truth(scene).get(name)) for told, scene in said]
+        rows.append(_share(name, [answer == true for answer, true in truths if true is not None]))
+    rows.append(_share("together", [_still_right(*each) for each in said]))
+    return [{"second": second, **row} for row in rows]
 
 
 def _share(name: str, hits: Sequence[bool]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from rushes.tiers import TIERS
 from rushes.types import GenerationRequest, VideoShape
 
 Answered = tuple[list[Reading], dict[str, Any]]
+Load = Callable[..., Generator]  # as `Generator.load`: a folder, `device` and `dtype`
 # The oracle is taught wide pictures, so the flipbook is judged in its wide bucket.
 WIDE = {"flipbook": VideoShape(frames=8, height=384, width=672)}
 JUDGED = ("short", "feature", "flipbook")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,13 +37,14 @@ class Case:
 def filters_of(folder: Path) -> SceneFilters:
     """Return what the film weights in `folder` were taught to show, narrowed to one subject.
 
-    The filters stand in the weights' recorded facts; weights without any are asked for every paper scene.
+    The filters stand in the weights' recorded facts, a baseline's with what it learned from; weights without any are
+    asked for every paper scene.
 
     Raises:
         WeightsError: no film weights, or filters that this version does not know.
     """
-    facts = weights.read_config(folder, family="transformer").get("facts") or {}
-    recorded = (facts.get("preset") or {}).get("filters")
+    preset = _facts(folder).get("preset") or {}
+    recorded = (preset.get("film") or preset).get("filters")
     if recorded is None:
         return USUAL
     try:
@@ -49,6 +52,15 @@ def filters_of(folder: Path) -> SceneFilters:
     except InputError as error:
         raise WeightsError(f"the filters recorded in {folder} are of another version: {error}") from None
     return dataclasses.replace(taught, num_subjects_weights=ONE_SUBJECT)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """Return what film weights record of themselves, whichever network's they are."""
+    try:
+        family = json.loads((folder / weights.CONFIG).read_text())["family"]
+    except (OSError, ValueError, KeyError, TypeError):
+        family = "transformer"  # and so it is said what is the matter
+    return weights.read_config(folder, family=family).get("facts") or {}
 
 
 def draw(num: int, seed: int, filters: SceneFilters = USUAL, split: str = "test") -> list[Case]:

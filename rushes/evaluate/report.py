@@ -12,6 +12,8 @@ WITHIN = 0.08  # how far another tier may lie below the short one
 PSNR_BAR_DB, EDGE_F1_BAR = 30.0, 0.85
 PHYSICS_BAR = 0.80
 PAIR_BARS = {"kinds": 0.85, "binding": 0.85, "relation": 0.75}
+MINUTE_BAR = 0.85  # of what is asked of the last second of a minute
+ASKED_AT_END = ("kind", "colour", "place", "together")
 NEAR_SEEN = 0.04  # how far held-out combinations may lie below seen ones
 HEADINGS = ("what", "score", "95 % interval", "films", "oracle on real films", "bar", "met")
 
@@ -174,12 +176,23 @@ def _looks(name: str, tier: dict[str, Any]) -> list[Line]:
 
 
 def _exams(exams: dict[str, Any], short: dict[str, Any] | None) -> list[Line]:
-    """Return physics, two subjects, seen combinations and drift: the real films' score beside each.
+    """Return physics, two subjects, seen combinations, drift and minutes: the real films' score beside each.
 
     `short` holds the same attributes' scores on held-out combinations.
     """
-    if not exams:
-        return []
+    table = _paired_exams(exams, short) if "physics" in exams else []
+    for name, said in (("drift", "second {}: {}"), ("minutes", "a minute, second {}: {}")):
+        part = exams.get(name, {"scores": [], "real": []})
+        for row, real in zip(part["scores"], part["real"], strict=True):
+            what = said.format(row["second"] + 1, row["attribute"])
+            line = _exam({**row, "attribute": what}, _percent(real["share"]))
+            is_end = name == "minutes" and row["second"] and row["attribute"] in ASKED_AT_END
+            table.append(_barred(line, row, MINUTE_BAR if is_end else None))
+    return table
+
+
+def _paired_exams(exams: dict[str, Any], short: dict[str, Any] | None) -> list[Line]:
+    """Return physics, two subjects and seen combinations, which are set together."""
     physics, pairs, seen = exams["physics"], exams["pairs"], exams["seen"]
     errors = {side: "-" if error is None else f"{error:.1%}" for side, error in physics["median_error"].items()}
     tracked = f"median error {errors['real']}, measurable {_percent(physics['real'][0]['share'])}"
@@ -198,10 +211,6 @@ def _exams(exams: dict[str, Any], short: dict[str, Any] | None) -> list[Line]:
             is_near = share >= row["share"] - NEAR_SEEN - 1e-9
             line = replace(line, bar=f"held-out {_percent(share)}: 4 points below at most", is_met=is_near)
         table.append(line)
-    if "drift" in exams:
-        for row, real in zip(exams["drift"]["scores"], exams["drift"]["real"], strict=True):
-            said = f"second {row['second'] + 1}: {row['attribute']}"
-            table.append(_exam({**row, "attribute": said}, _percent(real["share"])))
     return table
 
 

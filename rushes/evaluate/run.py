@@ -17,7 +17,7 @@ import torch
 from rushes import __version__, config
 from rushes.errors import InputError
 from rushes.evaluate import exams, prompts
-from rushes.evaluate.films import Answered, Answers, Effort, Latents, check_tiers, request_for
+from rushes.evaluate.films import Answered, Answers, Effort, Latents, Load, check_tiers, request_for
 from rushes.evaluate.metrics import (
     flicker,
     identity,
@@ -54,11 +54,15 @@ def _ignore(what: str, done: int, num: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to score: `num` held-out prompts per tier, `num_exam` per exam, `num_reconstructed` for the autoencoder."""
+    """What to score: `num` held-out prompts per tier, `num_exam` per exam, `num_reconstructed` for the autoencoder.
+
+    `num_minutes` films last a minute; `load` opens the weights.
+    """
 
     weights: Path
     num: int = 300
     num_exam: int = 0
+    num_minutes: int = 0
     num_reconstructed: int = NUM_RECONSTRUCTED
     tiers: tuple[str, ...] = ("short", "feature", "flipbook")
     seed: int = 0
@@ -66,6 +70,7 @@ class Plan:
     cache: Path | None = None
     device: str = "auto"
     dtype: str = "auto"
+    load: Load = Generator.load
 
 
 def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
     filters = prompts.filters_of(ask.weights / "film")
     cases = prompts.draw(ask.num, ask.seed, filters)
     others = prompts.draw(ask.num, (ask.seed + OTHERS_FROM) % (MAX_SEED + 1), filters)
-    generator = Generator.load(ask.weights, device=ask.device, dtype=ask.dtype)
+    generator = ask.load(ask.weights, device=ask.device, dtype=ask.dtype)
     oracle = Oracle.from_pretrained(ask.weights / "oracle").to(generator.device)
     report: dict[str, Any] = {
         "rushes": __version__,
@@ -103,14 +108,14 @@ def evaluate(ask: Plan, watch: Watch = _ignore) -> dict[str, Any]:
         report["tiers"][tier] = judge.score(cases, others, taught, watch)
         report["tiers"][tier]["cost"] = exams.cost(generator, cases[0], tier, ask.effort)
         report["seconds_per_prompt"][tier] = round((time.perf_counter() - started) / len(cases), 3)
-    report["exams"] = _exams(ask, latents, oracle, filters, watch) if ask.num_exam else {}
+    report["exams"] = _exams(ask, latents, oracle, filters, watch)
     report["oracle"] = _pooled([report["tiers"][tier]["real"] for tier in tiers])
     report["seconds"] = round(time.perf_counter() - begun, 1)
     return report
 
 
 def _exams(ask: Plan, latents: Latents, oracle: Oracle, filters: SceneFilters, watch: Watch) -> dict[str, Any]:
-    """Return physics, pairs, drift, and the attributes' scores on combinations that training did show."""
+    """Return physics, pairs, drift and the attributes' scores on combinations that training did show; then minutes."""
     examiner = exams.Examiner(
         latents=latents,
         oracle=oracle,
@@ -120,13 +125,17 @@ def _exams(ask: Plan, latents: Latents, oracle: Oracle, filters: SceneFilters, w
         seed=ask.seed,
         watch=watch,
     )
-    found: dict[str, Any] = {"physics": examiner.physics(ask.num_exam), "pairs": examiner.pairs(ask.num_exam)}
-    if "feature" in ask.tiers:
-        found["drift"] = examiner.lasting(ask.num_exam)
-    shown = prompts.draw(ask.num_exam, ask.seed, filters, split="train")
-    hashes = _record(ask.weights, latents.generator)
-    judge = Judge(tier=exams.TIER, latents=latents, oracle=oracle, effort=ask.effort, hashes=hashes)
-    found["seen"] = judge.read(shown, "seen combinations", watch)
+    found: dict[str, Any] = {}
+    if ask.num_exam:
+        found = {"physics": examiner.physics(ask.num_exam), "pairs": examiner.pairs(ask.num_exam)}
+        if "feature" in ask.tiers:
+            found["drift"] = examiner.lasting(ask.num_exam)
+        shown = prompts.draw(ask.num_exam, ask.seed, filters, split="train")
+        hashes = _record(ask.weights, latents.generator)
+        judge = Judge(tier=exams.TIER, latents=latents, oracle=oracle, effort=ask.effort, hashes=hashes)
+        found["seen"] = judge.read(shown, "seen combinations", watch)
+    if ask.num_minutes:
+        found["minutes"] = examiner.minutes(ask.num_minutes)
     return found
 
 

@@ -110,7 +110,7 @@ class BackdropModel(nn.Module):
     def draw(self, prompt: str, size: tuple[int, int], random: torch.Generator) -> Tensor:
         """Draw a prompt's place, `[4 16r 16c]` float32 in 0..1, its middle `size` = (r, c) patches.
 
-        Each clean estimate is noised anew, so that no step carries on the mistakes of the one before: half of one layout
+        Each clean estimate is noised anew, so that no step carries on what the one before mistook: half of one layout
         and half of another. Source: multistep consistency sampling, arXiv 2303.01469, algorithm 1.
         """
         text = self.text(torch.tensor([self.vocabulary.encode(prompt)]))

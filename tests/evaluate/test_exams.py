@@ -5,6 +5,8 @@ import pytest
 
 from rushes.evaluate import exams
 from rushes.evaluate.films import Effort, Latents
+from rushes.evaluate.metrics.prompt_fidelity import truth
+from rushes.evaluate.oracle import Reading
 from rushes.evaluate.prompts import draw, filters_of
 from rushes.generate import Generator
 from rushes.models.oracle import Oracle
@@ -45,6 +47,38 @@ def test_seconds_of_a_long_film_are_read(examiner):
     found = examiner.lasting(1)
     assert {row["second"] for row in found["scores"]} == set(range(10))
     assert all(row["num"] <= 1 for row in found["scores"])
+
+
+def test_a_film_of_a_minute_is_read_at_both_ends(examiner, monkeypatch):
+    read_at = []
+    made = exams.Examiner._made
+    monkeypatch.setattr(exams.Examiner, "_made", lambda *args: read_at.append(args[1:]) or made(*args))
+    found = examiner.minutes(1)
+    request, at = read_at[0]
+    assert request.shape.frames == 480 and sorted(set(at.tolist())) == [*range(8), *range(472, 480)]
+    whose = {(row["second"], row["attribute"]) for row in found["scores"]}
+    assert whose == {(second, name) for second in (0, 59) for name in ("kind", "colour", "place", "time", "together")}
+    assert [set(end) >= set(exams.STILL_RIGHT) for end in found["rows"][0]["made"]] == [True, True]
+    assert ("a minute", 1, 1) in SEEN
+
+
+def test_together_counts_what_is_right_at_once():
+    scenes = [case.scene for case in draw(2, 0)]
+    right = [dict(truth(scene)) for scene in scenes]
+    wrong = [right[0], right[1] | {"colour": "no such colour"}]
+    shares = {row["attribute"]: row["share"] for row in exams._at_end(59, list(zip(wrong, scenes, strict=True)))}
+    assert shares == {"kind": 1, "colour": 0.5, "place": 1, "time": 1, "together": 0.5}
+    assert [row["share"] for row in exams._at_end(59, [])] == [None] * 5
+
+
+def test_an_end_counts_where_the_real_film_shows_the_subject(examiner, monkeypatch):
+    case = draw(1, 0, examiner.filters)[0]
+    told = Reading(answers=truth(case.scene), sureness={}, features=np.zeros(1))
+    astray = Reading(answers=truth(case.scene) | {"kind": "none"}, sureness={}, features=np.zeros(1))
+    answers = iter([[told, told], [told, astray]])  # the film that was made, then the real one
+    monkeypatch.setattr(exams, "read", lambda *_: next(answers))
+    counted = {(row["second"], row["attribute"]): row["num"] for row in examiner.minutes(1)["scores"]}
+    assert counted[0, "kind"] == counted[0, "together"] == 1 and counted[59, "kind"] == 0
 
 
 @pytest.mark.parametrize(

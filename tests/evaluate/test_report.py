@@ -98,7 +98,16 @@ def test_exams_stand_beside_real_films_and_chance():
     beside = {line.what: line for line in lines(report(short=tier(45)) | {"exams": exams})}
     assert beside["seen combinations: kind"].is_met is False
     assert "45.0 %" in beside["seen combinations: kind"].bar
-    assert table["second 10: kind"].oracle == "40.0 %"
+    assert table["second 10: kind"].oracle == "40.0 %" and table["second 10: kind"].is_met is None
+
+
+def test_the_last_second_of_a_minute_has_a_bar():
+    ends = [{"second": second, **row("kind", right, 100)} for second, right in ((0, 70), (59, 80))]
+    minutes = {"scores": ends, "real": ends}
+    table = {line.what: line for line in lines(report() | {"exams": {"minutes": minutes}})}
+    assert table["a minute, second 1: kind"].is_met is None
+    last = table["a minute, second 60: kind"]
+    assert last.is_met is False and last.bar == ">= 85 %" and last.oracle == "80.0 %"
 
 
 def test_text_and_markdown_show_every_line():

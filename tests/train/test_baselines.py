@@ -1,6 +1,7 @@
 """Tests of what all baselines share: the objective that is our own, exact resume, FLOPs, films with their requests."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from rushes import config as configs
-from rushes.errors import InputError
+from rushes.cli.main import main
+from rushes.errors import InputError, WeightsError
 from rushes.media import metadata
 from rushes.media.encode import encode
 from rushes.media.probe import probe
@@ -24,6 +27,7 @@ from rushes.train.baselines import (
     build,
     generator,
     load,
+    opened,
     step_flops,
 )
 from rushes.train.film import FilmConfig, FilmObjective
@@ -32,6 +36,7 @@ from rushes.train.presets.baseline_inflated import baseline_inflated
 from rushes.train.trainer import RunConfig, Trainer
 from rushes.types import GenerationRequest, VideoShape
 
+ORACLE = Path(__file__).parents[2] / "weights" / "oracle"
 RUN = RunConfig(steps=12, checkpoint_every=4, preview_every=12, log_every=4, dtype="float32", threads=1)
 
 
@@ -161,3 +166,36 @@ def no_diffusers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_without_diffusers_it_is_said_what_to_install(network: object, no_diffusers: None) -> None:
     with pytest.raises(InputError, match="pip install diffusers"):
         build(network)
+
+
+@pytest.fixture
+def whole(config: BaselineConfig, tmp_path: Path) -> Path:
+    """Return a folder like that of any weights, with an untaught baseline as its film model."""
+    facts = {"preset": configs.to_dict(config)}
+    family = config.model.family
+    weights.save(build(config.model), tmp_path / "film", family=family, config=config.model, facts=facts)
+    shutil.copytree(config.film.autoencoder, tmp_path / "autoencoder")
+    shutil.copytree(ORACLE, tmp_path / "oracle")
+    return tmp_path
+
+
+def test_a_baseline_opens_like_any_weights(whole: Path, config: BaselineConfig, tmp_path: Path) -> None:
+    made = opened(whole, device="cpu")
+    assert made.film.config == config.model
+    assert set(made.hashes) == {"autoencoder", "film"}
+    shutil.rmtree(whole / "film")
+    with pytest.raises(WeightsError, match="no weights"):
+        opened(whole)
+
+
+@pytest.mark.parametrize("config", ["factorised"], indirect=True)
+def test_it_is_evaluated_and_filmed_for_the_arena_like_any(whole: Path, tmp_path: Path) -> None:
+    few = ["--num", "1", "--steps", "1", "--guidance", "1"]
+    part = ["--tiers", "flipbook", "--num-reconstructed", "1", "--cache", "none"]
+    told = CliRunner().invoke(main, ["evaluate", str(whole), *few, *part, "--json", str(tmp_path / "scores.json")])
+    assert told.exit_code == 0, told.output
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert set(report["weights"]) == {"autoencoder", "film", "oracle"} and "flipbook" in report["tiers"]
+    asked = [f"a={whole}", f"b={whole}", "-o", str(tmp_path / "set"), "--tier", "flipbook", *few]
+    made = CliRunner().invoke(main, ["arena", "make", *asked])
+    assert made.exit_code == 0 and "1 pairs" in made.stdout, made.output

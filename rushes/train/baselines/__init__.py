@@ -7,6 +7,7 @@ b films, c channels, t h w latent grid, m text tokens, e text width
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 from collections.abc import Callable
@@ -20,15 +21,14 @@ from torch import Tensor, nn
 
 from rushes import registry
 from rushes.config import from_dict
-from rushes.errors import InputError
+from rushes.errors import InputError, WeightsError
 from rushes.generate import Generator
 from rushes.media.thumbnails import contact_sheet, save_image
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, Autoencoder
 from rushes.models.text import TextConfig, TextEncoder, Vocabulary
-from rushes.models.transformer import Crop, Transformer
-from rushes.nn import weights
+from rushes.models.transformer import Crop, Lead, Transformer
+from rushes.nn import machine, weights
 from rushes.nn.attention import timestep_features
-from rushes.nn.machine import device
 from rushes.train import ceiling
 from rushes.train.film import FilmConfig, FilmObjective
 from rushes.train.optimizer import OptimizerConfig
@@ -123,11 +123,11 @@ class Baseline(nn.Module):
         prompt: Tensor,
         seconds: tuple[Tensor, Tensor],
         crop: Crop | None = None,
-        layout: Tensor | None = None,
+        lead: Lead | None = None,
     ) -> Tensor:
         """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1]; `seconds` = (start, duration).
 
-        These recipes know no layouts: what is said of one goes unheard.
+        These recipes can't be led: what is said of that goes unheard.
         """
         assert crop is None, "a baseline knows no windows"
         told = torch.cat([timestep_features(each, WAVES, 1.0) for each in seconds], dim=-1).to(prompt.dtype)
@@ -153,12 +153,32 @@ def load(folder: Path, family: str) -> Baseline:
     return model
 
 
-def generator(model: nn.Module, autoencoder: Path, sha256: str = "") -> Generator:
+def generator(
+    model: nn.Module, autoencoder: Path, sha256: str = "", *, device: str = machine.AUTO, dtype: str = "float32"
+) -> Generator:
     """Return the one way from a request to frames, with a baseline in our model's place; `sha256` is its weights'."""
-    place = device()
+    place = machine.device(device)
     hashes = {"autoencoder": weights.read_config(autoencoder, family="autoencoder")["sha256"], "film": sha256}
     painter = Autoencoder.from_pretrained(autoencoder).to(place)
-    return Generator(painter, cast(Transformer, model.to(place)), hashes)
+    return Generator(painter, cast(Transformer, model.to(place, machine.dtype(dtype, place))), hashes)
+
+
+def opened(folder: Path, *, device: str = machine.AUTO, dtype: str = machine.AUTO) -> Generator:
+    """Load `folder`/autoencoder and `folder`/film as `Generator.load` does, where `film` may be a baseline as well.
+
+    Raises:
+        InputError: no such device or dtype; a baseline, and diffusers is not installed.
+        WeightsError: weights that are missing, damaged or foreign.
+    """
+    film = folder / "film"
+    for family in CONFIGS:
+        with contextlib.suppress(WeightsError):
+            digest = weights.read_config(film, family=family)["sha256"]
+            break
+    else:
+        return Generator.load(folder, device=device, dtype=dtype)
+    machine.keep_memory()
+    return generator(load(film, family), folder / "autoencoder", digest, device=device, dtype=dtype)
 
 
 def step_flops(model: nn.Module, film: FilmConfig) -> float:
