@@ -68,7 +68,7 @@ class Staging(nn.Module):
         return backdrop.view(b, c, t // frames, frames, h * w).permute(0, 2, 4, 3, 1).reshape(b, -1, frames * c)
 
     def forward(self, hidden: Tensor, own: Tensor, tokens: Tensor) -> Tensor:
-        """Return the estimate `[b n patch]`, given what the model thinks, `hidden [b n d]`; unshown films keep `own`."""
+        """Return the estimate `[b n patch]`; `hidden [b n d]` is what the model thinks, unshown films keep `own`."""
         shown = tokens.ne(0).flatten(1).any(1).to(hidden.dtype).view(-1, 1, 1)
         return torch.lerp(own, tokens, self.kept(hidden) * shown)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rushes import config as configs
 from rushes import layouts
 from rushes.data.banks import bank as banks
-from rushes.data.banks.world_rows import NUM_CAPTIONS, LatentRows
+from rushes.data.banks.world_rows import NUM_CAPTIONS, STAGE, LatentRows
 from rushes.diffusion import flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
 from rushes.models import _draft
@@ -28,9 +28,9 @@ from rushes.train import ceiling
 from rushes.train.cut import looks_of
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.parallel.share import Share
+from rushes.train.stage import Places
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
-from rushes.world.backdrop import backdrop
 from rushes.world.captions import words
 from rushes.world.layout import layout
 from rushes.world.scene import SceneFilters, from_dict
@@ -38,7 +38,6 @@ from rushes.world.synonyms import SYNONYMS
 
 NUM_PREVIEWS, PREVIEW_SCALE = 12, 3.0
 SMALLEST_T = 0.03  # of training: below it the velocity is all division
-_STAGE = ("place", "variant", "time", "weather")  # what a scene's backdrop follows from
 _LATER = ("control.", "tracing.", "staging.")  # parts that weights of earlier stages lack
 
 
@@ -122,6 +121,7 @@ class FilmObjective:
             self.model.train().requires_grad_(True)
         self.share = Share()
         self.films: list[_Films] = []
+        self.places = Places()
         self.held_out: _Films | None = None
 
     def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -153,7 +153,7 @@ class FilmObjective:
 
         bank = banks.build(Path(c.banks) / name, num, make, workers=c.workers, watch=watch)
         assert isinstance(self.model, Transformer)
-        return _Films(bank, self.model, Autoencoder.from_pretrained(Path(c.autoencoder)).transform)
+        return _Films(bank, self.model, Autoencoder.from_pretrained(Path(c.autoencoder)).transform, self.places)
 
     def _bucket(self, step: int) -> int:
         shares = np.array([bucket.share for bucket in self.config.buckets])
@@ -282,7 +282,7 @@ def cut(x: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 class _Films:
     """A bank's films, ready to batch: an accelerator holds them all, the CPU reads latents where they lie on disk."""
 
-    def __init__(self, bank: banks.Bank, model: Transformer, transform: PatchTransform) -> None:
+    def __init__(self, bank: banks.Bank, model: Transformer, transform: PatchTransform, places: Places) -> None:
         self.bank, self.transform = bank, transform
         self.place = ceiling.device()
         values = bank.values[: len(bank)]
@@ -294,7 +294,11 @@ class _Films:
         if model.tracing:
             subjects = [[(one["kind"], one["colour"]) for one in row["scene"]["subjects"]] for row in values]
             self.looks, self.cutouts = looks_of(subjects)
-        self.cameras = [_camera(row) for row in values] if model.staging else []
+        self.cameras, self.places, self.stages = torch.zeros(0), places, torch.zeros(0)
+        if model.staging:
+            self.cameras = torch.from_numpy(np.stack([_camera(row) for row in values])).to(self.place)
+            numbers = [places.number(*(row["scene"][key] for key in STAGE)) for row in values]
+            self.stages = torch.tensor(numbers, device=self.place)
         self.held = {}
         if self.place.type != "cpu":
             self.held = {name: torch.from_numpy(bank.whole(name)).to(self.place) for name in ("latent", "mask")}
@@ -341,17 +345,15 @@ class _Films:
         start = torch.zeros(len(indices), device=layout.device)
         corner, size = ((crop.top, crop.left), size) if crop else ((start, start), (rows, columns))
         places = _draft.pixels(rows, columns, cell, corner, size)
-        stage = self._stage(indices, shown[1], layout.shape[1] * _draft.PER_ROW) if self.cameras else None
+        stage = self._stage(indices, shown[1], layout.shape[1] * _draft.PER_ROW) if len(self.cameras) else None
         return Lead(layout, *_draft.draft(layout, cutouts, places, transform, stage))
 
     def _stage(self, indices: np.ndarray, shown: np.ndarray, num_frames: int) -> _draft.Stage:
         """Return the films' backdrops, zeros where `shown [b]` is false, and their cameras' ways."""
-        scenes = [self.bank.values[i]["scene"] for i in indices]
-        pictures = np.stack([backdrop(*(scene[key] for key in _STAGE)) for scene in scenes])
-        pictures *= shown[:, None, None, None]
-        speed, since_s = (torch.stack([self.cameras[i][part] for i in indices]) for part in (0, 1))
-        there = torch.from_numpy(pictures).to(self.place).permute(0, 3, 1, 2).float() / 255
-        return _draft.Stage(there, _draft.way(speed.to(self.place), since_s.to(self.place), num_frames))
+        rows = torch.from_numpy(indices).to(self.place)
+        pictures = self.places.take(self.stages[rows]) * torch.from_numpy(shown).to(self.place)[:, None, None, None]
+        speed, since_s = self.cameras[rows].split((layouts.CAMERA, 1), dim=1)
+        return _draft.Stage(pictures.float() / 255, _draft.way(speed, since_s[:, 0], num_frames))
 
 
 def _layout(row: dict[str, Any], bank: banks.Bank) -> np.ndarray:
@@ -361,11 +363,11 @@ def _layout(row: dict[str, Any], bank: banks.Bank) -> np.ndarray:
     return layout(from_dict(row["scene"]), times, layouts.reach(height, width)[0])
 
 
-def _camera(row: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Return the speed `[3]` of a film's camera, and how long before (< 0) its window the film's middle lies, s."""
+def _camera(row: dict[str, Any]) -> np.ndarray:
+    """Return the speed of a film's camera and when its window begins, in seconds from the film's middle, `[4]`."""
     seconds = row["duration_s"]
     rows = layout(from_dict(row["scene"]), layouts.times(seconds))
-    return torch.from_numpy(layouts.steady(rows, seconds)), torch.tensor(row["start_s"] - seconds / 2)
+    return np.append(layouts.steady(rows, seconds), np.float32(row["start_s"] - seconds / 2))
 
 
 def _transform_digest(folder: Path) -> str:

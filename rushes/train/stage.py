@@ -72,6 +72,7 @@ class StageObjective:
             self.model.train().requires_grad_(True)
         self.share = Share()
         self.sizes = [seen_field(layouts.reach(*grid), PATCH) for grid in config.grids]
+        self.places = Places()
         self.films: _Stages | None = None
         self.held_out: _Stages | None = None
 
@@ -81,7 +82,8 @@ class StageObjective:
         self.held_out = self._stages("test", banks.CHUNK, say)
         assert isinstance(self.model, BackdropModel)
         if not self.config.run.init:
-            pictures = middle(self.films.pictures, self.sizes[0])[:512].float() / 255
+            say("drawing the places")
+            pictures = middle(self.places.take(self.films.stages[:512]), self.sizes[0]).float() / 255
             self.model.mean.copy_(pictures.mean((0, 2, 3))[:, None, None])
             self.model.deviation.copy_(pictures.std((0, 2, 3))[:, None, None])
 
@@ -96,7 +98,7 @@ class StageObjective:
 
         bank = banks.build(Path(c.banks) / name, num, make, workers=c.workers, watch=watch)
         assert isinstance(self.model, BackdropModel)
-        return _Stages(bank, self.model, say)
+        return _Stages(bank, self.model, self.places)
 
     def num_samples(self, step: int) -> int:
         return self.config.batch
@@ -111,10 +113,10 @@ class StageObjective:
         c = self.config
         rng = np.random.default_rng((c.run.seed, step, 11))
         size = self.sizes[int(rng.integers(len(self.sizes)))]
-        place = films.pictures.device
+        place = films.ids.device
         rows = torch.from_numpy(indices).to(place)
         picks = torch.from_numpy(rng.integers(0, NUM_CAPTIONS, len(indices))).to(place)
-        pictures = middle(films.pictures, size)[films.stages[rows]].float() / 255
+        pictures = middle(films.places.take(films.stages[rows]), size).float() / 255
         random = generator(c.run.seed, step, device=place)
         noise = torch.randn(pictures.shape, generator=random, device=place)
         t = flow.draw_t(len(rows), random, mean=c.t_mean, deviation=c.t_deviation, shift=1.0).clamp(min=SMALLEST_T)
@@ -138,7 +140,7 @@ class StageObjective:
         model = model.cpu()
         rows = []
         for number, text in enumerate(films.prompts[:NUM_PREVIEWS]):
-            true = middle(films.pictures[films.stages[number]].cpu().float() / 255, self.sizes[0])
+            true = middle(films.places.take(films.stages[number : number + 1])[0].cpu().float() / 255, self.sizes[0])
             drawn = model.draw(text, self.sizes[0], generator(0, number, 5))
             rows.append(torch.cat([*true.split((3, 1)), *drawn.split((3, 1))][::2], dim=2))
             rows[-1] = torch.cat((rows[-1], drawn[3:].expand(3, -1, -1)), dim=2)
@@ -152,19 +154,35 @@ class StageObjective:
         return weights.save(model, folder, family="backdrop", config=model.config, facts=facts)
 
 
-class _Stages:
-    """A bank's prompts, and its places' pictures, each once."""
+class Places:
+    """Backdrops by what they follow from, each drawn once; a run's banks share them."""
 
-    def __init__(self, bank: banks.Bank, model: BackdropModel, say: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, int, str, str], int] = {}
+        self.pictures = torch.zeros(0)
+
+    def number(self, place: str, variant: int, time: str, weather: str) -> int:
+        """Return a backdrop's number; it is drawn when one is taken."""
+        return self.numbers.setdefault((place, variant, time, weather), len(self.numbers))
+
+    def take(self, numbers: Tensor) -> Tensor:
+        """Return backdrops, uint8 `[n 4 P Q]`, where `numbers [n]` are; an accelerator holds them all."""
+        if new := list(self.numbers)[len(self.pictures) :]:
+            drawn = torch.from_numpy(np.stack([backdrop(*stage) for stage in new])).permute(0, 3, 1, 2)
+            known = [self.pictures] if len(self.pictures) else []
+            self.pictures = torch.cat((*known, drawn.to(numbers.device))).contiguous()
+        return self.pictures[numbers]
+
+
+class _Stages:
+    """A bank's prompts, and its places."""
+
+    def __init__(self, bank: banks.Bank, model: BackdropModel, places: Places) -> None:
         place = ceiling.device()
         rows = bank.values[: len(bank)]
         self.prompts = [row["captions"][0] for row in rows]
         captions = [[model.vocabulary.encode(text) for text in row["captions"]] for row in rows]
         self.ids = torch.tensor(captions, device=place)
-        numbers: dict[tuple[Any, ...], int] = {}
-        which = [numbers.setdefault(tuple(row["stage"]), len(numbers)) for row in rows]
-        say(f"drawing {len(numbers)} places")
-        drawn = np.stack([backdrop(*stage) for stage in numbers])
-        self.pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).contiguous().to(place)
-        self.stages = torch.tensor(which, device=place)
+        self.places = places
+        self.stages = torch.tensor([places.number(*row["stage"]) for row in rows], device=place)
         self.takes = torch.tensor([row["stage"][1] for row in rows], device=place)

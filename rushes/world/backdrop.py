@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import skia
 
@@ -15,7 +13,6 @@ from rushes.world.places import layers
 OPAQUE = 128  # of 255: what covers less does not say how far away a pixel is
 
 
-@cache
 def backdrop(place: str, variant: int, time: str, weather: str) -> np.ndarray:
     """Return a place with nobody in it, uint8 `[256 288 4]`: RGB, and depth as a share of the deepest, 255.
 

@@ -230,7 +230,7 @@ def test_backdrops_are_those_of_their_scenes_and_some_are_left_out(toy_config: F
 def _drawn(objective: FilmObjective, rows: np.ndarray) -> torch.Tensor:
     """Return the drafts of the same lesson without backdrops."""
     films = objective.films[0]
-    films.cameras = []
+    films.cameras = torch.zeros(0)
     drafts = objective._noised(films, rows, 4, (0, 0)).lead.draft
     assert drafts is not None
     return drafts

@@ -44,7 +44,7 @@ def test_each_prompt_has_its_own_place_s_middle(config: StageConfig, tmp_path: P
     objective = StageObjective(config)
     objective.prepare(tmp_path, lambda line: None)
     films = objective.films
-    assert films is not None and len(films.pictures) <= 16  # each is drawn once
+    assert films is not None and len(films.places.numbers) <= 32  # each is drawn once
     pictures, *_ = objective._noised(films, np.arange(4), 3)
     assert tuple(side // 16 for side in pictures.shape[2:]) in objective.sizes
     high, wide = pictures.shape[2:]

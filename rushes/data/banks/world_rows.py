@@ -26,6 +26,7 @@ from rushes.world.render import render, subject_mask
 from rushes.world.scene import Scene, SceneFilters, sample, to_dict
 
 NUM_CAPTIONS = 4
+STAGE = ("place", "variant", "time", "weather")  # what a scene's backdrop follows from
 LEAST_VISIBLE = 0.6  # of the subject's usual area, in a window that training sees
 MOST_TRIES = 20
 
@@ -131,7 +132,7 @@ class StageRows:
         rng = np.random.default_rng((self.seed, index))
         scene = sample(rng, split=self.split, filters=self.filters)
         captions = [prompt(scene)] + [caption(scene, rng).text for _ in range(NUM_CAPTIONS - 1)]
-        return {}, {"captions": captions, "stage": (scene.place, scene.variant, scene.time, scene.weather)}
+        return {}, {"captions": captions, "stage": tuple(getattr(scene, name) for name in STAGE)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

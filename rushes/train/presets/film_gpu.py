@@ -1,4 +1,4 @@
-"""The film model for one accelerator: deeper, every aspect, one or two subjects, told where; millions of samples."""
+"""The film model for one accelerator: deeper, every aspect, one or two subjects, led; millions of samples."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def film_gpu() -> FilmConfig:
         base,
         run=RunConfig(steps=24000, checkpoint_every=1000, preview_every=4000, log_every=100, compile=True),
         optimizer=OptimizerConfig(lr=1.5e-3, muon_lr=0.03, ema=0.9995),
-        model=TransformerConfig(depth=8, hidden=704, layout=True, draft=True),
+        model=TransformerConfig(depth=8, hidden=704, layout=True, draft=True, backdrop=True),
         filters=replace(base.filters, num_subjects_weights=MIXED),
         buckets=(*wide, *others),
         workers=16,
