@@ -1,4 +1,4 @@
-"""A worker: takes jobs off the queue one at a time, makes their films and keeps them, whole or not at all."""
+"""A worker: takes jobs off the queue one at a time, makes what they ask for and keeps it, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from rushes.errors import InputError, RushesError
 from rushes.media.encode import encode
 from rushes.media.thumbnails import contact_sheet, pick, save_image
 from rushes.metering import Meter
+from rushes.serve import training
 from rushes.serve.client import jobs, queue, workers
 from rushes.serve.client.database import Database, now
 from rushes.serve.client.jobs import Job
@@ -45,6 +46,7 @@ class Studio(Protocol):
     def mark(self, job: Job, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]: ...
     def sign(self, job: Job, path: Path) -> None: ...
     def settle(self, session: Session, job: Job) -> None: ...
+    def tidy(self, job: Job) -> None: ...
 
 
 class Bare:
@@ -60,18 +62,29 @@ class Bare:
     def settle(self, session: Session, job: Job) -> None:
         """Charge nothing."""
 
+    def tidy(self, job: Job) -> None:
+        """Leave what a training left behind."""
 
-class Film(Protocol):
-    """Makes the frames of a request, uint8 RGB `[h w 3]`; `watch(phase, share done, small picture)` follows."""
+
+class Film(training.Teacher, Protocol):
+    """Makes the frames of a request, uint8 RGB `[h w 3]`; `watch(phase, share done, small picture)` follows.
+
+    `taught` is the same with the subjects that adapters teach.
+    """
 
     device: str
 
     def frames(self, request: GenerationRequest, watch: Watch) -> Iterator[np.ndarray]: ...
     def record(self, request: GenerationRequest) -> dict[str, Any]: ...
+    def taught(self, adapters: Sequence[Path]) -> Self: ...
 
 
 class Unwanted(Exception):  # noqa: N818 - no error: somebody changed their mind
     """The job is cancelled, or another worker's by now."""
+
+
+class GaveWay(Exception):  # noqa: N818 - no error: others are more urgent
+    """A training stopped for films, or for a worker that ends."""
 
 
 @dataclass(slots=True)
@@ -82,6 +95,7 @@ class _Progress:
     phase: str = "loading"
     picture: np.ndarray | None = None
     is_unwanted: bool = False
+    gives_way: bool = False
 
 
 class _Live:
@@ -112,7 +126,7 @@ class _Live:
 
 
 class Worker:
-    """Makes films for `database`'s queue, keeps them in `store`; use it with `run`."""
+    """Makes what `database`'s queue asks for, keeps it in `store`; use it with `run`."""
 
     def __init__(self, database: Database, store: Store, film: Film, studio: Studio | None = None) -> None:
         self.id = f"{socket.gethostname()}-{secrets.token_hex(6)}"
@@ -120,9 +134,14 @@ class Worker:
         self._queue = queue.Queue(database)
         self._row = {"host": socket.gethostname(), "device": film.device, "started_at": now()}
         self._job: str | None = None
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event, drain_s: float = 120.0) -> None:
-        """Take jobs until `stop` is set; the one at hand may then take `drain_s` more, or goes back into the queue."""
+        """Take jobs until `stop` is set; the one at hand may then take `drain_s` more, or goes back into the queue.
+
+        A training goes back at once.
+        """
+        self._stop = stop
         pulse = threading.Thread(target=self._pulse, args=(stop,), daemon=True)
         pulse.start()
         try:
@@ -143,9 +162,14 @@ class Worker:
         self._job, progress, done = job_id, _Progress(), threading.Event()
         teller = threading.Thread(target=self._tell, args=(job, progress, done), daemon=True)
         teller.start()
+        spent = training.Spent(job)
         try:
-            files, measured = self._film_of(job, progress)
+            files, measured = (self._training_of if job.is_training else self._film_of)(job, progress)
+            if job.is_training:
+                measured |= spent.reading()
             ended: dict[str, Any] = {"state": jobs.SUCCEEDED, "files": files, "measured": measured, "progress": 100}
+        except GaveWay:
+            ended = {"state": "", "error": "", "measured": spent.reading()}
         except Unwanted:
             ended = {"state": jobs.CANCELLED, "error_code": "cancelled", "error": "cancelled while it was made"}
         except InputError as error:  # nobody else could make it either
@@ -163,9 +187,35 @@ class Worker:
         state = ended.pop("state")
         with self._patiently() as session:
             if not state:
-                workers.again_or_end(session, self._queue, job.id, job.attempt, ended["error"], self._studio.settle)
+                again = workers.again_or_end(
+                    session, self._queue, job.id, job.attempt, ended["error"], self._studio.settle
+                )
+                if again is not None:
+                    again.measured = ended.get("measured", again.measured)
             elif jobs.end(session, job.id, job.attempt, state, **ended):
                 self._studio.settle(session, session.get_one(Job, job.id, populate_existing=True))
+        self._tidy(job)
+
+    def _tidy(self, job: Job) -> None:
+        """Let the house clean up after a training; what it could not delete now, it can when the character goes."""
+        try:
+            if job.is_training:
+                self._studio.tidy(job)
+        except (RushesError, sa.exc.OperationalError) as error:
+            LOGGER.warning("%s left files behind: %s", job.id, error)
+
+    def _training_of(self, job: Job, progress: _Progress) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Train and keep the adapter; return its key and what it is about."""
+
+        def watch(phase: str, share: float) -> None:
+            progress.phase, progress.share = phase, share
+            if progress.is_unwanted:
+                raise Unwanted
+            if progress.gives_way:
+                raise GaveWay
+
+        made = training.make(job, self._store, self._film, watch)
+        return {"adapter": made.pop("adapter")}, made
 
     def _film_of(self, job: Job, progress: _Progress) -> tuple[dict[str, Any], dict[str, Any]]:
         """Make and keep the film's files; return their keys and what they took."""
@@ -187,8 +237,9 @@ class Worker:
         meter = Meter()
         with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
             path = Path(folder) / f"video.{job.format}"
-            frames = seen(self._studio.mark(job, self._film.frames(self._fetched(request, Path(folder)), watch)))
-            record = self._film.record(_anonymous(request)) | {"job": job.id}
+            film = self._cast(job, Path(folder))
+            frames = seen(self._studio.mark(job, film.frames(self._fetched(request, Path(folder)), watch)))
+            record = film.record(_anonymous(request)) | {"job": job.id}
             with _Live(self._store, job) as live:
                 encode(path, frames, fps=request.fps, shape=request.shape, request=record, live=live.keep)
             self._studio.sign(job, path)
@@ -202,6 +253,15 @@ class Worker:
         seconds = round(time.perf_counter() - begun, 3)
         told = {"weights": record["weights"]} if "weights" in record else {}
         return keys, {"seconds": seconds, "memory_bytes": peak, "num_bytes": num_bytes, **told, **meter.reading()}
+
+    def _cast(self, job: Job, folder: Path) -> Film:
+        """Return the model with the subjects that a job names. Raises: InputError where one is gone."""
+        found = []
+        for number, one in enumerate(job.extra.get("adapters", [])):
+            path = folder / f"adapter-{number}.safetensors"
+            path.write_bytes(self._store.get(one["uri"]))
+            found.append(path)
+        return self._film.taught(found) if found else self._film
 
     def _fetched(self, request: GenerationRequest, folder: Path) -> GenerationRequest:
         """Put what the conditions name into `folder`. Raises: InputError where it has been deleted meanwhile."""
@@ -226,7 +286,9 @@ class Worker:
                 with self._database.write() as session:
                     percent = min(99, int(100 * progress.share))
                     going_on = jobs.beat(session, job.id, job.attempt, progress=percent, phase=progress.phase)
+                    gives_way = job.is_training and jobs.gives_way(session, job)
                 progress.is_unwanted = not going_on
+                progress.gives_way = gives_way or self._stop.is_set()
             except sa.exc.OperationalError:
                 LOGGER.warning("the database does not answer; %s goes on without it", job.id)
             except RushesError as error:
@@ -245,7 +307,8 @@ class Worker:
                 with self._database.write() as session:
                     row = workers.Worker(id=self.id, seen_at=now(), job=self._job, drains=stop.is_set(), **self._row)
                     workers.beat(session, row)
-                workers.reap(self._database, self._queue, self._studio.settle)
+                for lost in workers.reap(self._database, self._queue, self._studio.settle):
+                    self._tidy(lost)
             except sa.exc.OperationalError:
                 LOGGER.warning("the database does not answer")
             if stop.wait(workers.SILENT_S / 5):

@@ -16,6 +16,7 @@ from rushes.serve.client.jobs import Job
 from rushes.studio.house import House
 from rushes.studio.library import films
 from rushes.studio.members.accounts import User
+from rushes.studio.social import adapters
 from rushes.studio.trust import provenance
 
 LABEL_SHARE, LABEL_STRENGTH = 1 / 22, 0.55  # of the picture's height; of opaque
@@ -54,8 +55,14 @@ class Ending:
             self._signer.sign(path, job, before)
 
     def settle(self, session: Session, job: Job) -> None:
-        """Make the film's cost final, or give it back, and tell whoever asked to be told."""
+        """Make a job's cost final, or give it back, and tell whoever asked to be told; note what a training left."""
         films.settle(session, job)
+        if job.is_training and job.state == jobs.SUCCEEDED:
+            adapters.note(session, job)
+
+    def tidy(self, job: Job) -> None:
+        """Delete what a training that has ended left behind."""
+        adapters.tidy(self._house, job)
 
 
 def labelled(frames: Iterator[np.ndarray], text: str) -> Iterator[np.ndarray]:

@@ -18,7 +18,7 @@ class PlanConfig:
     """What an account may do: 0 means no limit. `delay_s` is how much later than a pro's its films are due."""
 
     delay_s: float = 0.0
-    tiers: tuple[str, ...] = ("flipbook", "short", "feature", "still")
+    tiers: tuple[str, ...] = ("flipbook", "short", "feature", "still", "training")
     max_s: int = 10
     live_jobs: int = 0
     daily_s: int = 0
@@ -37,7 +37,7 @@ class PlansConfig:
             daily_s=60,
             monthly_credits=600,
             is_marked=True,
-            tiers=("flipbook", "short", "still"),
+            tiers=("flipbook", "short", "still", "training"),
         )
     )
     plus: PlanConfig = field(
@@ -51,12 +51,13 @@ class PlansConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricesConfig:
-    """What a second of film costs, in credits, by the tier of its size; a still costs one second."""
+    """What a second of film costs, in credits, by the tier of its size (a still costs one); what a training costs."""
 
     flipbook: int = 1
     short: int = 2
     feature: int = 6
     still: int = 1
+    training: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,9 @@ class Settling:
         """Settle the books and tell whoever wants to hear."""
         films.settle(session, job)
 
+    def tidy(self, job: Job) -> None:
+        """Leave what trainings left behind."""
+
 
 @contextlib.contextmanager
 def working(house: House, film: object) -> Iterator[Worker]:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from rushes import tiers
 from rushes.serve.client import jobs
 from rushes.serve.client.database import now
+from rushes.serve.client.trainings import TrainingOrder, TrainingRequest
 from rushes.studio import who
 from rushes.studio.chat import talk
 from rushes.studio.house import House
@@ -81,11 +82,14 @@ def asked(who: str, path: str = "", **sent) -> Asked:
     return Asked(who=who, path=path, **sent)
 
 
-def writes(who: str, path: str = "", **body) -> Asked:
-    return Asked(who=who, path=path, body=body, scope=WRITE)
+def writes(who: str, path: str = "", says: int = 0, **body) -> Asked:
+    return Asked(who=who, path=path, body=body, scope=WRITE, says=says)
 
 
 HOOK = {"name": "a hook", "url": "https://example.org/hook", "event_types": ["video.completed"]}
+API, LEARNING = "/v1/videos/characters/{character}", "/v1/videos/characters/{learning}"
+ENDPOINT, TRIED = "/v1/webhook_endpoints/{endpoint}", {"event_type": "video.completed"}
+CHANGED, GIFT = {"title": "x", "visibility": PRIVATE, "rating": "everyone"}, {"amount": "1", "once": "1"}
 SPOKEN = [{"role": "assistant", "content": "It is `{film}`."}, {"role": "user", "content": "is it ready?"}]
 TALK = {"model": tiers.MODEL, "messages": SPOKEN}
 HELLO = {
@@ -130,10 +134,7 @@ ROUTES: list[tuple[str, Asked]] = [
     ("POST /p/{post_id}/report", asked("seen by members", "/p/{post}/report", form={"reason": "spam"})),
     ("POST /p/{post_id}/comments", asked("seen by members", "/p/{post}/comments", form={"text": "well"})),
     ("POST /p/{post_id}/remix", asked("seen by members", "/p/{post}/remix", form={"prompt": "a boat", "once": "1"})),
-    (
-        "POST /p/{post_id}/change",
-        asked("own", "/p/{post}/change", form={"title": "x", "visibility": PRIVATE, "rating": "everyone"}),
-    ),
+    ("POST /p/{post_id}/change", asked("own", "/p/{post}/change", form=CHANGED)),
     ("POST /p/{post_id}/delete", asked("own", "/p/{post}/delete")),
     ("POST /posts", asked("own", form={"job_id": "{film}", "visibility": PRIVATE})),
     ("POST /comments/{comment_id}/delete", asked("seen by members", "/comments/{comment}/delete")),
@@ -157,6 +158,13 @@ ROUTES: list[tuple[str, Asked]] = [
     ("POST /characters/{character_id}/delete", asked("own", "/characters/{character}/delete")),
     ("POST /characters/{character_id}/best", asked("own", "/characters/{character}/best", form={"still": "0"})),
     ("POST /characters/stills", asked("member", upload="stills")),
+    (
+        "POST /characters/{character_id}/stills",
+        asked("own", "/characters/{character}/stills", upload="stills", says=400),
+    ),
+    ("POST /characters/{character_id}/train", asked("own", "/characters/{character}/train", form={"word": "reynard"})),
+    ("GET /characters/{character_id}/training", asked("own", "/characters/{character}/training")),
+    ("POST /characters/{character_id}/train/cancel", asked("own", "/characters/{learning}/train/cancel")),
     # films
     ("GET /create", asked("member")),
     ("GET /create", asked("own", "/create?remix={film}")),
@@ -211,10 +219,7 @@ ROUTES: list[tuple[str, Asked]] = [
     ("POST /admin/users", asked("admins", form={"username": "{fresh}"})),
     ("POST /admin/users/{user_id}/plan", asked("admins", "/admin/users/{user}/plan", form={"plan": "pro"})),
     ("POST /admin/users/{user_id}/suspend", asked("admins", "/admin/users/{user}/suspend", form={"suspended": "1"})),
-    (
-        "POST /admin/users/{user_id}/credits",
-        asked("admins", "/admin/users/{user}/credits", form={"amount": "1", "once": "1"}),
-    ),
+    ("POST /admin/users/{user_id}/credits", asked("admins", "/admin/users/{user}/credits", form=GIFT)),
     ("POST /admin/users/{user_id}/link", asked("admins", "/admin/users/{user}/link")),
     ("POST /admin/users/{user_id}/delete", asked("admins", "/admin/users/{user}/delete")),
     ("GET /admin/moderation", asked("admins")),
@@ -252,30 +257,22 @@ ROUTES: list[tuple[str, Asked]] = [
     ("POST /v1/videos/characters", writes("own program", name="Me", video={"id": "{film}"})),
     ("GET /v1/videos/characters/{character_id}", asked("own program", "/v1/videos/characters/{character}")),
     ("DELETE /v1/videos/characters/{character_id}", writes("own program", "/v1/videos/characters/{character}")),
+    (
+        "POST /v1/videos/characters/{character_id}/stills",
+        writes("own program", f"{API}/stills", says=400, stills=["x"]),
+    ),
+    ("POST /v1/videos/characters/{character_id}/train", writes("own program", f"{API}/train", word="reynard")),
+    ("GET /v1/videos/characters/{character_id}/train", asked("own program", f"{LEARNING}/train")),
+    ("POST /v1/videos/characters/{character_id}/train/cancel", writes("own program", f"{LEARNING}/train/cancel")),
     ("GET /v1/webhook_event_types", asked("program")),
     ("GET /v1/webhook_endpoints", asked("program")),
     ("GET /v1/webhook_endpoints", asked("own program", "/v1/webhook_endpoints?after={endpoint}")),
     ("POST /v1/webhook_endpoints", writes("program", **HOOK)),
     ("GET /v1/webhook_endpoints/{endpoint_id}", asked("own program", "/v1/webhook_endpoints/{endpoint}")),
     ("POST /v1/webhook_endpoints/{endpoint_id}", writes("own program", "/v1/webhook_endpoints/{endpoint}", name="x")),
-    (
-        "DELETE /v1/webhook_endpoints/{endpoint_id}",
-        asked("own program", "/v1/webhook_endpoints/{endpoint}", scope=WRITE),
-    ),
-    (
-        "POST /v1/webhook_endpoints/{endpoint_id}/rotate_secret",
-        writes("own program", "/v1/webhook_endpoints/{endpoint}/rotate_secret"),
-    ),
-    (
-        "POST /v1/webhook_endpoints/{endpoint_id}/test",
-        Asked(
-            who="own program",
-            path="/v1/webhook_endpoints/{endpoint}/test",
-            body={"event_type": "video.completed"},
-            scope=WRITE,
-            says=400,
-        ),
-    ),
+    ("DELETE /v1/webhook_endpoints/{endpoint_id}", asked("own program", ENDPOINT, scope=WRITE)),
+    ("POST /v1/webhook_endpoints/{endpoint_id}/rotate_secret", writes("own program", f"{ENDPOINT}/rotate_secret")),
+    ("POST /v1/webhook_endpoints/{endpoint_id}/test", writes("own program", f"{ENDPOINT}/test", says=400, **TRIED)),
 ]
 
 
@@ -369,7 +366,10 @@ def belongings(house: House, session: Session, people: dict[str, User]) -> dict[
     caller, moment = showings.caller(owner), now()
     collection = shelf.gather(session, owner.id, f"every {SECRET}")
     character = characters.create(session, caller, name=SECRET, look=f"a {SECRET} in a coat")
-    characters.give_stills(house, session, character, [subjects.drawn(studio_subjects.FOX)])
+    characters.give_stills(house, session, character, [subjects.drawn(studio_subjects.FOX)] * 5)
+    learning = characters.create(session, caller, name=SECRET, look=f"another {SECRET}")
+    lesson = TrainingRequest(character=learning.id, name=SECRET, stills=(), folder=characters.folder(learning))
+    house.queue.submit(session, owner.id, TrainingOrder(request=lesson), priority=1)
     conversation = talk.begin(session, caller, f"a {SECRET}, please")
     hook = HOOK | {"name": SECRET, "url": f"http://127.0.0.1:9/{SECRET}"}
     endpoint = webhooks.create(house, session, caller, **hook)
@@ -385,7 +385,7 @@ def belongings(house: House, session: Session, people: dict[str, User]) -> dict[
     report = Report(id=f"report_{secrets.token_hex(8)}", reason="spam", detail=SECRET, **held)
     session.add_all((battle, review, report))
     ids = {"collection": collection, "character": character, "conversation": conversation, "endpoint": endpoint}
-    ids |= {"key": key, "battle": battle, "review": review, "report": report, "user": owner}
+    ids |= {"learning": learning, "key": key, "battle": battle, "review": review, "report": report, "user": owner}
     return {name: thing.id for name, thing in ids.items()}
 
 

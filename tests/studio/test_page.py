@@ -50,6 +50,7 @@ NO_PAGES = {  # what a browser can ask for that is a file, a part of a page, or 
         "/films/{film_id}/progress",
         "/films/{film_id}/live/{attempt}/{number}",
         "/chat/{conversation_id}/talk",
+        "/characters/{character_id}/training",
         "/account/export/{export_id}.zip",
     ),
 }

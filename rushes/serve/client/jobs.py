@@ -1,4 +1,4 @@
-"""Jobs: films that were asked for, from the moment they are accepted until they end, exactly once.
+"""Jobs: films and trainings that were asked for, from the moment they are accepted until they end, exactly once.
 
 A job's row is the truth; the queue only says whose turn it is. Each try of a job has a number, and whoever holds an old
 number can change nothing any more: a worker that was thought dead and wakes up does no harm.
@@ -16,15 +16,18 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rushes import config
 from rushes.serve.client.database import Base, now
+from rushes.serve.client.trainings import TRAINING, TrainingOrder, TrainingRequest
 from rushes.types import GenerationRequest
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
 LIVE, ENDED = (QUEUED, RUNNING), (SUCCEEDED, FAILED, CANCELLED)
 TRIES = 3
+PATIENCE_S = 2.0  # how long a film waits for a worker that is free before a training gives way to it
 
 
 class Job(Base):
-    """One film: `request` is a `GenerationRequest` as JSON; `priority` is a time, and the earliest goes first.
+    """One film, or one training: `request` is what the model is asked for, as JSON; `priority` is a time, and the
+    earliest goes first.
 
     `attempt` counts how often it was handed out, `tries` how often a worker was lost or failed with it. `progress` is
     in percent, `cost` in credits, `measured` holds seconds, bytes and energy once it has ended.
@@ -66,6 +69,18 @@ class Job(Base):
         """Return what the model is asked for."""
         return config.from_dict(GenerationRequest, self.request)
 
+    @property
+    def is_training(self) -> bool:
+        """Return whether this is no film."""
+        return self.kind == TRAINING
+
+    def training_request(self) -> TrainingRequest:
+        """Return what the model is to learn."""
+        return config.from_dict(TrainingRequest, self.request)
+
+
+IS_FILM = Job.kind != TRAINING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -101,15 +116,17 @@ def live_key(job_id: str, attempt: int, number: int) -> str:
     return f"films/{job_id}/live/{attempt}/{number:05d}.m4s"
 
 
-def new_id() -> str:
-    """Return a fresh job id."""
-    return f"video_{secrets.token_hex(16)}"
+def new_id(kind: str = "create") -> str:
+    """Return a fresh job id; a training's is never taken for a film's."""
+    return f"{TRAINING if kind == TRAINING else 'video'}_{secrets.token_hex(16)}"
 
 
-def write(session: Session, owner: str, order: Order, *, priority: int, cost: int, estimate_s: float) -> Job:
+def write(
+    session: Session, owner: str, order: Order | TrainingOrder, *, priority: int, cost: int, estimate_s: float
+) -> Job:
     """Write a job into the transaction of `session`; `queue.Queue.submit` does so and queues it as well."""
     job = Job(
-        id=new_id(),
+        id=new_id(order.kind),
         owner=owner,
         state=QUEUED,
         kind=order.kind,
@@ -194,6 +211,18 @@ def hand_back(session: Session, job_id: str, attempt: int, *, lost: bool) -> Job
     return session.get(Job, job_id, populate_existing=True)
 
 
+def gives_way(session: Session, job: Job) -> bool:
+    """Return whether a running training should stop for films that are due before it and that no worker has taken.
+
+    Of several trainings the ones that are due last stop first.
+    """
+    is_urgent = (Job.state == QUEUED, IS_FILM, Job.priority < job.priority)
+    query = sa.select(sa.func.count()).select_from(Job)
+    waiting = session.scalar(query.where(*is_urgent, Job.created_at < now() - PATIENCE_S)) or 0
+    later = sa.tuple_(Job.priority, Job.id) > sa.tuple_(sa.literal(job.priority), sa.literal(job.id))
+    return waiting > (session.scalar(query.where(Job.state == RUNNING, Job.kind == TRAINING, later)) or 0)
+
+
 def silent(session: Session, before: float) -> list[tuple[str, int]]:
     """Return (id, attempt) of the running jobs that nobody has spoken for since `before`."""
     query = sa.select(Job.id, Job.attempt).where(Job.state == RUNNING, Job.seen_at < before)
@@ -207,7 +236,8 @@ def ahead(session: Session, job: Job) -> tuple[int, float]:
         Job.state == QUEUED, sooner, Job.id != job.id
     )
     left_s = Job.estimate_s * (100 - Job.progress) / 100.0
-    running = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(left_s), 0.0)).where(Job.state == RUNNING)
+    stays = sa.or_(IS_FILM, Job.priority < job.priority)  # other trainings give way
+    running = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(left_s), 0.0)).where(Job.state == RUNNING, stays)
     num, seconds = session.execute(waiting).one()
     num_running, seconds_running = session.execute(running).one()
     return num + num_running, float(seconds) + float(seconds_running)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from rushes.serve.client import jobs
 from rushes.serve.client.database import Database
 from rushes.serve.client.jobs import Job, Order
+from rushes.serve.client.trainings import TrainingOrder
 
 FILMS, APPLICATION, VERSION = "films", "rushes", "1"
 POLL_S = 0.5
@@ -31,7 +32,14 @@ class Queue:
         )
 
     def submit(
-        self, session: Session, owner: str, order: Order, *, priority: int, cost: int = 0, estimate_s: float = 0.0
+        self,
+        session: Session,
+        owner: str,
+        order: Order | TrainingOrder,
+        *,
+        priority: int,
+        cost: int = 0,
+        estimate_s: float = 0.0,
     ) -> Job:
         """Write a job and queue it, in the transaction of `session`."""
         job = jobs.write(session, owner, order, priority=priority, cost=cost, estimate_s=estimate_s)

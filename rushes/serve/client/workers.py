@@ -65,17 +65,20 @@ def reap(database: Database, queue: Queue, settle: jobs.Settle = jobs.settle_not
 def again_or_end(
     session: Session, queue: Queue, job_id: str, attempt: int, reason: str, settle: jobs.Settle
 ) -> Job | None:
-    """Queue a job whose try failed once more, or end it: cancelled if that was wanted, failed after its last try."""
+    """Queue a job whose try failed once more, or end it: cancelled if that was wanted, failed after its last try.
+
+    Without a `reason` it gave way to others, which is no try.
+    """
     job = jobs.find(session, job_id)
     if job is None:
         return None
     if job.wants_cancel:
         ended = jobs.end(session, job_id, attempt, CANCELLED, error_code="cancelled", error="cancelled")
-    elif job.tries + 1 >= TRIES:
+    elif reason and job.tries + 1 >= TRIES:
         said = f"given up after {TRIES} tries: {reason}"
         ended = jobs.end(session, job_id, attempt, FAILED, error_code=DEAD_LETTER, error=said, tries=TRIES)
     else:
-        again = jobs.hand_back(session, job_id, attempt, lost=True)
+        again = jobs.hand_back(session, job_id, attempt, lost=bool(reason))
         if again is not None:
             queue.put(session, again)
         return again

@@ -183,8 +183,9 @@ def unknown_words(house: House, draft: Draft) -> list[tuple[str, str]]:
 
 def _watts(session: Session) -> float | None:
     """Return the power that films took here, where the machine said so."""
-    query = sa.select(Job.measured).where(Job.state == jobs.SUCCEEDED).order_by(Job.ended_at.desc()).limit(NUM_FILMS)
-    rates = [made["energy_j"] / made["seconds"] for made in session.scalars(query) if made.get("energy_j")]
+    query = sa.select(Job.measured).where(Job.state == jobs.SUCCEEDED, jobs.IS_FILM).order_by(Job.ended_at.desc())
+    made_films = session.scalars(query.limit(NUM_FILMS))
+    rates = [made["energy_j"] / made["seconds"] for made in made_films if made.get("energy_j")]
     return statistics.median(rates) if rates else None
 
 

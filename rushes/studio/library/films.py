@@ -34,7 +34,8 @@ END_S, LOOK_S = 3.0, 0.1  # how long a deletion waits for the worker to let go o
 def settle(session: Session, job: Job) -> None:
     """Do what belongs to a job's end, in the transaction that ends it."""
     ledger.settle(session, job)
-    webhooks.on_end(session, job)
+    if not job.is_training:
+        webhooks.on_end(session, job)
 
 
 def ask(house: House, caller: Caller, order: Order) -> Job:
@@ -99,7 +100,7 @@ def _recognised(file: BinaryIO) -> str | None:
 
 def listed(session: Session, caller: Caller, *, after: str, limit: int, order: str) -> tuple[list[Job], bool]:
     """Return one page of the caller's films from the one after `after` on, and whether there are more."""
-    query = sa.select(Job).where(Job.owner == caller.user.id)
+    query = sa.select(Job).where(Job.owner == caller.user.id, jobs.IS_FILM)
     place = sa.tuple_(Job.created_at, Job.id)
     if after:
         last = own(session, caller, after)

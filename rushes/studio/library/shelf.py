@@ -68,7 +68,7 @@ class Shelf:
 
 def search(session: Session, owner: str, shelf: Shelf) -> tuple[list[Job], bool]:
     """Return one page of an owner's films, latest first or nearest to the text, and whether there are more."""
-    query = sa.select(Job).where(Job.owner == owner).order_by(Job.created_at.desc(), Job.id)
+    query = sa.select(Job).where(Job.owner == owner, jobs.IS_FILM).order_by(Job.created_at.desc(), Job.id)
     if shelf.tier:
         query = query.where(Job.tier == shelf.tier)
     if shelf.state:
@@ -159,7 +159,7 @@ def remove(session: Session, owner: str, collection_id: str, films: list[Job]) -
 
 def own_films(session: Session, owner: str, job_ids: list[str]) -> list[Job]:
     """Return those of the films that are `owner`'s."""
-    return list(session.scalars(sa.select(Job).where(Job.owner == owner, Job.id.in_(job_ids[:1_000]))))
+    return list(session.scalars(sa.select(Job).where(Job.owner == owner, jobs.IS_FILM, Job.id.in_(job_ids[:1_000]))))
 
 
 def tree(session: Session, owner: str, job: Job) -> list[tuple[Job, int]]:

@@ -43,6 +43,20 @@ def of(config: StudioConfig) -> Vocabulary | None:
     return _read(Path(config.weights or SHIPPED) / "film")
 
 
+def kinds(config: StudioConfig) -> tuple[str, ...]:
+    """Return the kinds of things that the studio's captioner tells apart; none where it is not on this machine."""
+    return _kinds(Path(config.weights or SHIPPED) / "captioner")
+
+
+@functools.lru_cache(maxsize=4)
+def _kinds(folder: Path) -> tuple[str, ...]:
+    try:
+        described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    return tuple(described["config"]["labels"][0].split("|"))
+
+
 @functools.lru_cache(maxsize=4)
 def _read(folder: Path) -> Vocabulary | None:
     try:

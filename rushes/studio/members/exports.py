@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rushes.errors import InputError
 from rushes.serve.client.database import Base, now
+from rushes.serve.client.trainings import TRAINING
 from rushes.studio.errors import RequestError, unknown
 from rushes.studio.house import House
 from rushes.studio.members import archive
@@ -166,7 +167,7 @@ def _all(house: House, export: Export, folder: Path) -> Iterator[Member]:
             yield archive.measured(house.media, f"data/{table.name}.json", key)
     jobs = next(owned for owned in tables() if owned.table.name == "jobs")
     for row in _rows(house, jobs, user_id):
-        for name, key in sorted(row["files"].items()):
+        for name, key in sorted(_films(row).items()):
             try:
                 yield archive.measured(house.media, _film_name(row["id"], name, key), key)
             except InputError:  # deleted just now, or lost: whoever reads the export is told
@@ -226,9 +227,14 @@ def _plain(table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as JSON can say it, without secrets; bytes as base64, a film's files by their names here."""
     said = {name: value for name, value in row.items() if name not in SECRET_COLUMNS}
     if table.name == "jobs":
-        said["files"] = {name: _film_name(row["id"], name, key) for name, key in row["files"].items()}
+        said["files"] = {name: _film_name(row["id"], name, key) for name, key in _films(row).items()}
     coded = {name: base64.b64encode(value).decode() for name, value in said.items() if isinstance(value, bytes)}
     return said | coded
+
+
+def _films(row: dict[str, Any]) -> dict[str, str]:
+    """Return the files of a job's row; a training's are among its character's."""
+    return {} if row["kind"] == TRAINING else row["files"]
 
 
 def _film_name(job_id: str, name: str, key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import itertools
 import json
@@ -18,20 +19,26 @@ from sqlalchemy.orm import Session
 
 from rushes import config
 from rushes.errors import InputError
+from rushes.media import picture
 from rushes.serve.client.jobs import ENDED, Job
+from rushes.serve.client.trainings import TRAINING
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
 from rushes.studio.members import audit, exports
 from rushes.studio.members.accounts import User
 from rushes.studio.members.exports import Owned
+from rushes.studio.social.characters import Character
 from rushes.types import GenerationRequest
 
 AT_ONCE, LONGEST_ROW = 100, 1 << 20
 FILMS = "data/jobs.json"
 JOB_ID, FILE_NAME = re.compile(r"video_[0-9a-f]{32}"), re.compile(r"[a-z]+")
-# another studio's word is no money here, and no key; films are put back by themselves, characters without pictures
+STILLS, ADAPTERS = "character_stills", "character_adapters"  # rows with files of their own
+BESIDE = re.compile(r"[0-9a-f]{64}\.(webp|png)|training_[0-9a-f]{32}-\d+\.safetensors")
+LARGEST_BESIDE, STILL_PX = 64 << 20, 512
+# another studio's word is no money here, and no key; films are put back by themselves, and trainings are over
 NOT_RESTORED = {"users", "jobs", "api_keys", "identities", "balances", "reviews", "reports"}
-NOT_RESTORED |= {"ledger_entries", "audit_entries", "character_stills"}
+NOT_RESTORED |= {"ledger_entries", "audit_entries"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +65,13 @@ def restore(house: House, user: User, content: BinaryIO | Path) -> Restored:
             _require_plain(zipped)
             present = set(zipped.namelist())
             for some in _batches(_rows(zipped, FILMS, present)):
-                films += _restore_films(house, user, zipped, some)
+                films += _restore_films(house, user, zipped, [row for row in some if row.get("kind") != TRAINING])
             for owned in exports.tables():
                 if owned.table.name in NOT_RESTORED:
                     continue
                 for row in _rows(zipped, f"data/{owned.table.name}.json", present):
-                    is_new = _restore_row(house, user, owned, row)
+                    is_whole = _restore_beside(house, user, zipped, owned.table.name, row)
+                    is_new = is_whole and _restore_row(house, user, owned, row)
                     rows, left_out = rows + is_new, left_out + (not is_new)
     except (InputError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise RequestError(400, "no_export", f"this is no export of a studio: {error}") from None
@@ -124,6 +132,35 @@ def _restore_files(house: House, zipped: zipfile.ZipFile, row: dict[str, Any]) -
         with zipped.open(member) as file:
             house.media.put(keys[name], cast(BinaryIO, file))
     return keys
+
+
+def _restore_beside(house: House, user: User, zipped: zipfile.ZipFile, table: str, row: dict[str, Any]) -> bool:
+    """Put the files of a character's row back; return whether they are there, for a character that still has consent.
+
+    Raises:
+        InputError: a picture that is none. ValueError: a file that is not what the row says.
+    """
+    if table not in (STILLS, ADAPTERS):
+        return True
+    digest, character_id = str(row["sha256"]), str(row["character_id"])
+    names = (f"{digest}.webp", f"{digest}.png") if table == STILLS else (str(row["file"]),)
+    with house.database.read() as session:
+        character = session.get(Character, character_id)
+    if character is None or character.owner != user.id or character.revoked_at is not None:
+        return False
+    for name in names:
+        if not BESIDE.fullmatch(name):
+            raise ValueError(f"{name[:80]!r} is no file of a character")
+        member, key = f"files/characters/{character_id}/{name}", f"characters/{user.id}/{character_id}/{name}"
+        if zipped.getinfo(member).file_size > LARGEST_BESIDE:
+            raise ValueError(f"{member} is larger than {LARGEST_BESIDE} bytes")
+        content = zipped.read(member)
+        if table == STILLS:
+            picture.cleaned(content, longest_px=STILL_PX)
+        if not name.endswith(".png") and hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError(f"{member} is another file than its row says")
+        house.media.put(key, content)
+    return True
 
 
 def _job(row: dict[str, Any], user: User, files: dict[str, str]) -> Job:

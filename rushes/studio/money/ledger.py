@@ -1,6 +1,6 @@
 """The ledger: whole credits, entries that are only ever added, and a balance that is their sum and never overdrawn.
 
-A film's price is reserved in the transaction that accepts its job and becomes final in the one that ends it: settled if
+A job's price is reserved in the transaction that accepts it and becomes final in the one that ends it: settled if
 it succeeded, refunded otherwise, once. Every change of an account holds its balance's row locked, so that orders of one
 account that come at the same time queue up behind each other.
 """
@@ -60,6 +60,11 @@ def seconds(request: GenerationRequest) -> int:
     return math.ceil(request.num_fresh_frames / request.fps)
 
 
+def _day_seconds(job: Job) -> int:
+    """Return the seconds of film that a job counts for on its day."""
+    return 0 if job.is_training else seconds(job.generation_request())
+
+
 def price(prices: PricesConfig, request: GenerationRequest, tier: str) -> int:
     """Return what a film of `tier` costs, in credits."""
     return seconds(request) * getattr(prices, tier)
@@ -93,12 +98,12 @@ def reserve(session: Session, balance: Balance, job: Job, plan: PlanConfig) -> N
     Raises:
         RequestError: 402 for too few credits, 429 for too many seconds of film on one day.
     """
-    length_s = seconds(job.generation_request())
+    length_s = _day_seconds(job)
     if plan.daily_s and balance.day_s + length_s > plan.daily_s:
         said = f"{balance.day_s} s of film were asked for today, and this is {length_s} s"
         raise RequestError(429, "daily_limit_reached", f"{said}; the plan allows {plan.daily_s} s a day (UTC)")
     if job.cost > balance.credits:
-        said = f"this film costs {job.cost} credits and the account has {balance.credits}"
+        said = f"this costs {job.cost} credits and the account has {balance.credits}"
         raise RequestError(402, "insufficient_credits", said)
     balance.day_s += length_s
     _add(session, balance, RESERVE, -job.cost, job_id=job.id)
@@ -116,7 +121,7 @@ def settle(session: Session, job: Job) -> None:
     if not rows.add_once(session, LedgerEntry, **closing, job_id=job.id, ends=job.id) or is_made:
         return
     # a day that is over has no seconds to give back
-    left_s = Balance.day_s - seconds(job.generation_request())
+    left_s = Balance.day_s - _day_seconds(job)
     given_back = sa.case((Balance.day != _day(reserved.at), Balance.day_s), (left_s > 0, left_s), else_=0)
     query = sa.update(Balance).where(Balance.user_id == reserved.account)
     changed = query.values(credits=Balance.credits + amount, day_s=given_back)

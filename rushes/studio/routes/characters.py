@@ -15,12 +15,13 @@ from rushes.serve.client.jobs import Job
 from rushes.studio import media, who
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
-from rushes.studio.library import inputs, subjects
+from rushes.studio.library import inputs, subjects, vocabulary
 from rushes.studio.library.subjects import Subject
 from rushes.studio.members.accounts import Caller, User
 from rushes.studio.page import page
-from rushes.studio.social import characters, withdrawals
+from rushes.studio.social import adapters, characters, trainings, withdrawals
 from rushes.studio.social.characters import Character, Consent, Still, Use
+from rushes.studio.social.trainings import Lesson
 from rushes.studio.trust import moderation
 from rushes.studio.who import Member, TheHouse
 
@@ -44,18 +45,23 @@ class Sent(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mine:
-    """One's own character with everything that its page shows; `cutouts` are addresses beside their stills."""
+    """One's own character with everything that its page shows; `cutouts` are addresses beside their stills.
+
+    `address` is where what was learned of it can be fetched from.
+    """
 
     one: Character
     record: list[Consent]
     uses: list[tuple[Use, User, Job]]
     cutouts: list[tuple[Still, str]]
+    lesson: Lesson
+    address: str
 
 
 @SPEC.get("/characters")
 def show(request: Request, house: TheHouse, caller: Member) -> Response:
     """Show one's characters with every use, and whose others one may use."""
-    return _page(request, house, caller, Sent())
+    return answer(request, house, caller)
 
 
 @SPEC.post("/characters/stills", dependencies=OWN_FORM)
@@ -81,10 +87,31 @@ def create(
             raise InputError("nothing was made, for not every still can be used; choose again without those below")
         _make(house, caller, sent, found)
     except InputError as error:
-        return _page(request, house, caller, sent, problem=str(error), refused=refused)
+        return answer(request, house, caller, sent, problem=str(error), refused=refused)
     except RequestError as error:
-        return _page(request, house, caller, sent, problem=error.message)
+        return answer(request, house, caller, sent, problem=error.message)
     return RedirectResponse("/characters", 303)
+
+
+@SPEC.post("/characters/{character_id}/stills", dependencies=OWN_FORM)
+def add(
+    request: Request, house: TheHouse, caller: Member, character_id: str, stills: Uploads, agreed: Text = ""
+) -> Response:
+    """Give a character further stills; where one is refused, none is kept."""
+    refused: list[str] = []
+    try:
+        with house.database.read() as session:
+            characters.own(session, caller, character_id)
+        if not agreed:
+            raise InputError("nothing was added: tick that the stills are yours to use")
+        found, refused = _drawn(house, caller, stills)
+        if refused:
+            raise InputError("nothing was added, for not every still can be used; choose again without those below")
+        with house.database.write() as session:
+            characters.add_stills(house, session, caller, character_id, found, characters.WORDING)
+    except InputError as error:
+        return answer(request, house, caller, problem=str(error), refused=refused, about=character_id)
+    return RedirectResponse(f"/characters#{character_id}", 303)
 
 
 def require_decent(house: House, name: str, look: str) -> None:
@@ -155,22 +182,43 @@ def _name(upload: UploadFile) -> str:
     return shown[-LONGEST_NAME:] or "a still"
 
 
-def _page(
-    request: Request, house: House, caller: Caller, sent: Sent, *, problem: str = "", refused: list[str] | None = None
+def answer(
+    request: Request,
+    house: House,
+    caller: Caller,
+    sent: Sent | None = None,
+    *,
+    problem: str = "",
+    refused: list[str] | None = None,
+    about: str = "",
 ) -> Response:
+    """Return the page of characters, with what is wrong with one of them (`about`), or with the new one."""
     with house.database.read() as session:
-        mine = [_mine(house, session, one) for one in characters.owned(session, caller.user.id)]
+        mine = [each(house, session, caller, one) for one in characters.owned(session, caller.user.id)]
         others = [pair for pair in characters.usable(session, caller.user) if pair[1].id != caller.user.id]
         pictures = {one.id: _cutout(house, one, characters.best(session, one)) for one, _ in others}
-    values = {"mine": mine, "others": others, "pictures": pictures, "scopes": characters.SCOPES, "sent": sent}
-    values |= {"wordings": characters.WORDINGS, "most": characters.MOST_STILLS}
-    values |= {"problem": problem, "refused": refused or [], "cutouts": []}
-    return page(request, "characters.html", caller, status=400 if problem else 200, **values)
+    values = {"mine": mine, "others": others, "pictures": pictures, "scopes": characters.SCOPES, "sent": sent or Sent()}
+    values |= {"problem": problem, "refused": refused or [], "about": about, "cutouts": []}
+    return page(request, "characters.html", caller, status=400 if problem else 200, **values, **training_choices(house))
 
 
-def _mine(house: House, session: Session, one: Character) -> Mine:
-    kept = [(still, _cutout(house, one, still)) for still in characters.stills(session, one)]
-    return Mine(one=one, record=characters.record(session, one), uses=characters.uses(session, one), cutouts=kept)
+def training_choices(house: House) -> dict[str, Any]:
+    """Return what the card of any character offers."""
+    known = sorted(vocabulary.kinds(house.config))
+    return {"kinds": known, "wordings": characters.WORDINGS, "most": characters.MOST_STILLS}
+
+
+def each(house: House, session: Session, caller: Caller, one: Character) -> Mine:
+    """Return one's own character with everything that its card shows."""
+    lesson = trainings.lesson(house, session, caller, one)
+    return Mine(
+        one=one,
+        record=characters.record(session, one),
+        uses=characters.uses(session, one),
+        cutouts=[(still, _cutout(house, one, still)) for still in characters.stills(session, one)],
+        lesson=lesson,
+        address=media.signed(house, adapters.key(one, lesson.adapter)) if lesson.adapter else "",
+    )
 
 
 def _cutout(house: House, one: Character, still: Still | None) -> str:

@@ -15,7 +15,7 @@ from rushes.studio.library import films, inputs, subjects
 from rushes.studio.library.subjects import Subject
 from rushes.studio.members.accounts import Caller
 from rushes.studio.routes.characters import require_decent
-from rushes.studio.social import characters, withdrawals
+from rushes.studio.social import adapters, characters, withdrawals
 from rushes.studio.social.characters import Character
 from rushes.studio.who import Maker, Reader, TheHouse
 from rushes.studio.wire import bodies
@@ -47,6 +47,20 @@ class NewCharacter(BaseModel):
         return value if isinstance(value, list) else [value]
 
 
+class MoreStills(BaseModel):
+    """Further stills of a character."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stills: list[Any] = Field(max_length=characters.MOST_STILLS, description="pictures of it, as for a new character")
+    consent: bool = Field(default=False, description=f"true is needed; it says: {AGREED}")
+
+    @field_validator("stills", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return value if isinstance(value, list) else [value]
+
+
 class ShownCharacter(BaseModel):
     """A character; `scope` says who may use it: me, friends or all. `picture_url` needs no key and expires."""
 
@@ -58,6 +72,7 @@ class ShownCharacter(BaseModel):
     scope: str
     num_stills: int
     picture_url: str | None = Field(description="the still that films are shown, cut out")
+    word: str | None = Field(description="what prompts say for it to be shown as it was learned; null until trained")
 
 
 class DeletedCharacter(BaseModel):
@@ -69,7 +84,7 @@ class DeletedCharacter(BaseModel):
 
 
 def _shown(house: House, session: Session, character: Character) -> ShownCharacter:
-    still, address = characters.best(session, character), None
+    still, address, adapter = characters.best(session, character), None, adapters.find(session, character)
     if still is not None:
         key = subjects.cutout_key(characters.still_key(character, still))
         address = house.config.base_url + media.signed(house, key)
@@ -81,6 +96,7 @@ def _shown(house: House, session: Session, character: Character) -> ShownCharact
         scope=character.scope,
         num_stills=len(characters.stills(session, character)),
         picture_url=address,
+        word=adapter.word if adapter else None,
     )
 
 
@@ -131,6 +147,20 @@ def _pictures(house: House, caller: Caller, stills: list[Any]) -> list[Subject]:
         param = refused[0].partition(":")[0]
         raise RequestError(400, "invalid_value", "; ".join(refused), param=param)
     return found
+
+
+@SPEC.post("/{character_id}/stills", summary="Add stills to a character", openapi_extra=bodies.schema(MoreStills))
+def add(character_id: str, values: Fields, caller: Maker, house: TheHouse) -> ShownCharacter:
+    """Give a character of one's own further stills, to at most 20; a training needs 5."""
+    asked = bodies.read(MoreStills, values)
+    with house.database.read() as session:
+        characters.own(session, caller, character_id)
+    if not asked.consent:
+        raise RequestError(400, "invalid_value", f"consent: stills need it: true says “{AGREED}”", param="consent")
+    pictures = _pictures(house, caller, asked.stills)
+    with house.database.write() as session:
+        made = characters.add_stills(house, session, caller, character_id, pictures, characters.WORDING)
+        return _shown(house, session, made)
 
 
 @SPEC.get("/{character_id}", summary="Look a character up")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
 
 from rushes import tiers
 from rushes.errors import InputError
@@ -18,7 +19,9 @@ from rushes.studio.library import drafts, films, inputs, subjects
 from rushes.studio.library.drafts import Draft
 from rushes.studio.members.accounts import Caller
 from rushes.studio.page import page
-from rushes.studio.social import casting, characters
+from rushes.studio.social import adapters, casting, characters
+from rushes.studio.social.adapters import Adapter
+from rushes.studio.social.characters import Character
 from rushes.studio.who import Member, TheHouse
 
 SPEC = APIRouter(include_in_schema=False)
@@ -121,10 +124,12 @@ def _cut(address: str, said: str = "Your picture, cut out.", *, is_wrong: bool =
 def _character_shown(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
     with house.database.read() as session:
         (one,) = characters.require_usable(session, caller.user, [draft.character])
-        still = characters.best(session, one)
+        still, trained = characters.best(session, one), _trained(house, session, draft, one)
     why = "there is no picture of it" if still is None else subjects.why_not(house, draft.model or tiers.MODEL)
     cutout = "" if still is None else media.signed(house, subjects.cutout_key(characters.still_key(one, still)))
-    told = f"The prompt becomes: {casting.told(draft.prompt, one)}."
+    told = f"The prompt becomes: {casting.told(draft.prompt, one, trained)}."
+    if trained:
+        return _cut(cutout, f"{told} {one.name} is trained: the film shows it as it was learned.")
     return _cut(cutout, f"{told} In words alone: {why}." if why else told)
 
 
@@ -167,15 +172,37 @@ def _can_show(house: House) -> bool:
 
 def _estimate(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
     """Return the estimate's values; a form that is not legal yet gets the reason in place of figures."""
+    learned: dict[str, str] = {}
     with house.database.read() as session:
         for one, _ in characters.usable(session, caller.user) if draft.character else ():
             if one.id == draft.character:
-                draft = draft.model_copy(update={"prompt": casting.told(draft.prompt, one)})
+                trained = _trained(house, session, draft, one)
+                draft = draft.model_copy(update={"prompt": casting.told(draft.prompt, one, trained)})
+                learned |= {trained.word: one.name} if trained else {}
+        for one, adapter in adapters.own(session, caller.user, draft.prompt):
+            if not adapters.why_not(house, draft.model or tiers.MODEL, _kinds(draft), adapter):
+                learned.setdefault(adapter.word, one.name)
         try:
             quote, wrong = drafts.quote(house, session, caller, draft), ""
         except InputError as error:
             quote, wrong = None, str(error)
-    return {"quote": quote, "wrong": wrong, "unknown": drafts.unknown_words(house, draft)}
+    taught = {word for name in learned for word in name.split()}
+    unknown = [pair for pair in drafts.unknown_words(house, draft) if pair[0] not in taught]
+    return {"quote": quote, "wrong": wrong, "unknown": unknown, "learned": sorted(learned.values())}
+
+
+def _trained(house: House, session: Session, draft: Draft, character: Character) -> Adapter | None:
+    """Return what was learned of a character, where the draft's film can show it."""
+    adapter = adapters.find(session, character)
+    if adapter is None or adapters.why_not(house, draft.model or tiers.MODEL, _kinds(draft), adapter):
+        return None
+    return adapter
+
+
+def _kinds(draft: Draft) -> list[str]:
+    """Return the kinds of conditions that a draft's film has."""
+    said = {"first": draft.first, "last": draft.last, "loop": draft.loop, "remix": draft.parent and draft.strength}
+    return [kind for kind, value in said.items() if value]
 
 
 def _shape_said(width: int, height: int) -> str:

@@ -23,7 +23,7 @@ SPEC = APIRouter(prefix="/v1/videos", tags=["videos"])
 ONCE_CHARACTERS = 200
 
 
-def _once(request: Request) -> str | None:
+def once(request: Request) -> str | None:
     """Return the request's idempotency key. Raises: RequestError for one that is too long."""
     key = request.headers.get("idempotency-key") or None
     if key is not None and len(key) > ONCE_CHARACTERS:
@@ -59,7 +59,7 @@ def create(request: Request, response: Response, values: Fields, caller: Maker, 
     The same `Idempotency-Key` always gets the same film.
     """
     asked = bodies.read(Create, values)
-    order = wire.created(asked, _once(request), inputs.asked(house, caller, asked), house.offered)
+    order = wire.created(asked, once(request), inputs.asked(house, caller, asked), house.offered)
     return _placed(house, caller, asked, order, response)
 
 
@@ -87,7 +87,7 @@ def edit(request: Request, response: Response, values: Fields, caller: Maker, ho
     """
     asked = bodies.read(Edit, values)
     parent, looks = _parent(house, caller, asked.video), inputs.asked(house, caller, asked)
-    order = wire.derived(asked, parent, "edit", _once(request), looks, house.offered)
+    order = wire.derived(asked, parent, "edit", once(request), looks, house.offered)
     return _placed(house, caller, asked, order, response)
 
 
@@ -96,7 +96,7 @@ def extend(request: Request, response: Response, values: Fields, caller: Maker, 
     """Queue a film that begins with a finished one, unchanged, and goes on from its end for `seconds` more."""
     asked = bodies.read(Extend, values)
     parent, looks = _parent(house, caller, asked.video), inputs.asked(house, caller, asked)
-    order = wire.derived(asked, parent, "extension", _once(request), looks, house.offered)
+    order = wire.derived(asked, parent, "extension", once(request), looks, house.offered)
     return _placed(house, caller, asked, order, response)
 
 
@@ -149,7 +149,7 @@ def remix(video_id: str, request: Request, response: Response, values: Fields, c
     with house.database.read() as session:
         parent = films.finished(session, caller, video_id)
     looks = inputs.asked(house, caller, asked)
-    order = wire.derived(asked, parent, "remix", _once(request), looks, house.offered)
+    order = wire.derived(asked, parent, "remix", once(request), looks, house.offered)
     return _placed(house, caller, asked, order, response)
 
 

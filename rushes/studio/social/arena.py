@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from rushes.errors import InputError
 from rushes.serve.client.database import Base, now
-from rushes.serve.client.jobs import SUCCEEDED, Job
+from rushes.serve.client.jobs import IS_FILM, SUCCEEDED, Job
 from rushes.studio import rows
 from rushes.studio.errors import unknown
 from rushes.studio.members.accounts import User
@@ -175,7 +175,7 @@ def _pairs(session: Session, voter: User) -> list[tuple[str, str, str]]:
     hidden = people.circle(session, voter.id).hidden
     found = session.execute(query.order_by(one.created_at.desc()).limit(MOST_PAIRS)).all()
     shown = [(a, b, prompt) for a, b, prompt, *by in found if not (hidden | {voter.id}) & set(by)]
-    mine = (Job.owner == voter.id, Job.state == SUCCEEDED)
+    mine = (Job.owner == voter.id, Job.state == SUCCEEDED, IS_FILM)
     own = session.execute(
         sa.select(Job.id, Job.request, Job.extra).where(*mine).order_by(Job.created_at.desc()).limit(MOST_OWN)
     )

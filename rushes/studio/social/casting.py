@@ -12,7 +12,8 @@ from rushes.serve.client.jobs import Job, Order
 from rushes.studio.house import House
 from rushes.studio.library import films, subjects
 from rushes.studio.members.accounts import Caller
-from rushes.studio.social import characters
+from rushes.studio.social import adapters, characters
+from rushes.studio.social.adapters import Adapter
 from rushes.studio.social.characters import Character
 from rushes.tiers import CONTRADICTIONS
 from rushes.types import Condition
@@ -21,8 +22,9 @@ from rushes.types import Condition
 def cast(house: House, session: Session, caller: Caller, order: Order, character_ids: list[str]) -> Order:
     """Return `order` with characters in it; `Order.extra["note"]` says which are described in words alone, and why.
 
-    Where the prompt says a character's name, or @name, its look stands there, else before it. The first one that has
-    a picture is shown to the model, if that can be, and nothing else that is asked for contradicts it.
+    Where the prompt says a character's name, or @name, its look stands there, else before it; one that was trained
+    has its word in that place. Without such a one, the first that has a picture is shown to the model, if that can be,
+    and nothing else that is asked for contradicts it.
 
     Raises:
         InputError: too many, or too long a prompt. RequestError: 403 for one without consent.
@@ -31,15 +33,25 @@ def cast(house: House, session: Session, caller: Caller, order: Order, character
     if not shown:
         return order
     request, notes = order.request, []
+    learned = {one.id: adapter for one in shown if (adapter := adapters.find(session, one)) is not None}
+    trained = {name: adapter for name, adapter in learned.items() if adapters.fits(house, request, adapter)}
     for one in reversed(shown):
-        request = replace(request, prompt=told(request.prompt, one))
-    for one in shown:
+        prompt = request.prompt
+        if one.id in learned and one.id not in trained:
+            prompt = adapters.unsaid(prompt, learned[one.id], one.name)
+        request = replace(request, prompt=told(prompt, one, trained.get(one.id)))
+    is_led = bool(trained) or len(adapters.cast(house, session, caller.user, order, shown)) > len(shown)
+    for one in (one for one in shown if one.id not in trained):
         still, kinds = characters.best(session, one), [condition.kind for condition in request.conditions]
         why = "there is no picture of it" if still is None else subjects.why_not(house, request.model)
         why = why or _contradiction(kinds, is_still=request.shape.frames == 1)
+        why = why or ("a film shows trained characters or a still" if is_led else "")
         if still is not None and not why:
             subject = Condition(kind="subject", uri=characters.still_key(one, still), sha256=still.sha256)
             request = replace(request, conditions=(*request.conditions, subject))
+            if one.id in learned:
+                why = adapters.why_not(house, request.model, kinds, learned[one.id])
+                notes.append(f"{one.name} is shown as its still: {why}")
         else:
             notes.append(f"{one.name} is described in words alone: {why}")
     extra = order.extra | {"characters": [one.id for one in shown]} | ({"note": "; ".join(notes)} if notes else {})
@@ -53,13 +65,15 @@ def ask(house: House, caller: Caller, order: Order, character_ids: list[str]) ->
     return films.ask(house, caller, order)
 
 
-def told(prompt: str, character: Character) -> str:
-    """Return a prompt that says what a character looks like."""
-    if character.look.lower() in prompt.lower():
+def told(prompt: str, character: Character, trained: Adapter | None = None) -> str:
+    """Return a prompt that says what a character looks like, or the word that stands for it once it is trained."""
+    look = trained.word if trained else character.look
+    if trained is None and look.lower() in prompt.lower():
         return prompt
     name = re.compile(rf"@{re.escape(character.name)}(?!\w)|(?<![\w@]){re.escape(character.name)}(?!\w)")
-    said, count = name.subn(lambda _: character.look, prompt)
-    return said if count else f"{character.look}, {prompt}"
+    said, _ = name.subn(lambda _: look, prompt)
+    is_there = adapters.says(said, trained) if trained else said != prompt
+    return said if is_there else f"{look}, {prompt}"
 
 
 def _contradiction(kinds: Sequence[str], *, is_still: bool) -> str:

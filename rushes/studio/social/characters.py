@@ -170,20 +170,40 @@ def best(session: Session, character: Character) -> Still | None:
 
 
 def give_stills(house: House, session: Session, character: Character, pictures: list[Subject], chosen: int = 0) -> None:
-    """Give a new character its pictures, of which films are shown the one numbered `chosen`, from 0.
+    """Give a character pictures; the first time, films are shown the one numbered `chosen`, from 0, of them.
 
     Raises:
-        InputError: none, too many, or none of that number.
+        InputError: none, too many together, or none of that number.
     """
-    if not 1 <= len(pictures) <= MOST_STILLS:
-        raise InputError(f"{len(pictures)} stills of a character; legal: 1 to {MOST_STILLS}")
+    known = stills(session, character)
+    start, num = 1 + max((one.position for one in known), default=-1), len(known) + len(pictures)
+    if not pictures or num > MOST_STILLS:
+        raise InputError(f"{num} stills of a character; legal: 1 to {MOST_STILLS}")
     if not 0 <= chosen < len(pictures):
         raise InputError(f"there is no still {chosen + 1}; legal: 1 to {len(pictures)}")
     for position, one in enumerate(pictures):
         one.keep(house.media, folder(character))
-        found = {"character_id": character.id, "position": position, "sha256": one.sha256}
-        session.add(Still(**found, is_best=position == chosen))
+        found = {"character_id": character.id, "position": start + position, "sha256": one.sha256}
+        session.add(Still(**found, is_best=not known and position == chosen))
     session.flush()
+
+
+def add_stills(
+    house: House, session: Session, caller: Caller, character_id: str, pictures: list[Subject], wording: int
+) -> Character:
+    """Give one's character further pictures; the record keeps which sentence was ticked for them.
+
+    Raises:
+        InputError: none, or too many. RequestError: 404 for another's, 409 for one taken back.
+    """
+    character = own(session, caller, character_id)
+    if character.revoked_at is not None:
+        raise RequestError(409, "consent_withdrawn", f"the consent to {character.name!r} was taken back for good")
+    give_stills(house, session, character, pictures)
+    said = {"id": f"consent_{secrets.token_hex(8)}", "character_id": character.id, "by": caller.user.id}
+    session.add(Consent(**said, scope=character.scope, expires_at=character.expires_at, at=now(), wording=wording))
+    session.flush()
+    return character
 
 
 def choose(session: Session, caller: Caller, character_id: str, position: int) -> None:

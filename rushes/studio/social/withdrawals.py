@@ -1,6 +1,6 @@
-"""Taking back the consent to a character: its pictures go, what is not made yet is not made, others' films are hidden.
+"""Taking back the consent to a character: its pictures and what was learned of them go, nothing more is made with it.
 
-Films that its owner made with it stay.
+Films that others made with it are hidden; those that its owner made stay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from rushes.studio.house import House
 from rushes.studio.library import films
 from rushes.studio.members import audit
 from rushes.studio.members.accounts import Caller
-from rushes.studio.social import characters
+from rushes.studio.social import adapters, characters, trainings
+from rushes.studio.social.adapters import Adapter
 from rushes.studio.social.characters import ME, Character, Consent, Still, Use
 from rushes.studio.social.posts import Post
 
@@ -38,16 +39,25 @@ def delete(house: House, caller: Caller, character_id: str) -> None:
     """Take the consent back, and forget the character with what was said about it. Raises: RequestError 404."""
     withdraw(house, caller, character_id)
     with house.database.write() as session:
-        session.delete(characters.own(session, caller, character_id))
+        character = characters.own(session, caller, character_id)
+        over = [job.id for job in trainings.of(session, character) if job.state in jobs.ENDED]
+        session.execute(sa.delete(Job).where(Job.id.in_(over)))
+        session.delete(character)
         audit.note(session, caller, "character.deleted", character_id)
 
 
 def _delete_pictures(house: House, caller: Caller, character_id: str) -> None:
-    """Delete a character's pictures, once nothing names them any more; a withdrawal that is repeated does so again."""
+    """Delete a character's pictures and what was learned of them, once nothing names them any more.
+
+    A withdrawal that is repeated does so again.
+    """
     with house.database.read() as session:
-        place = characters.folder(characters.own(session, caller, character_id))
-    for key in house.media.list(place):
+        character = characters.own(session, caller, character_id)
+        trained = trainings.of(session, character)
+    for key in house.media.list(characters.folder(character)):
         house.media.delete(key)
+    for job in trained:
+        adapters.tidy(house, job)
 
 
 def _revoke(session: Session, caller: Caller, character: Character) -> int:
@@ -58,6 +68,10 @@ def _revoke(session: Session, caller: Caller, character: Character) -> int:
     said = {"id": f"consent_{secrets.token_hex(8)}", "character_id": character.id, "by": caller.user.id}
     session.add(Consent(**said, scope="revoked", expires_at=moment, at=moment, wording=None))
     session.execute(sa.delete(Still).where(Still.character_id == character.id))
+    session.execute(sa.delete(Adapter).where(Adapter.character_id == character.id))
+    for job in trainings.of(session, character):
+        if job.state in jobs.LIVE:
+            jobs.cancel(session, job.id, films.settle)
     query = sa.select(Job).join(Use, Use.job_id == Job.id).where(Use.character_id == character.id)
     used = list(session.scalars(query))
     for job in used:

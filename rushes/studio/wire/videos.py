@@ -182,9 +182,6 @@ def video(house: House, job: Job) -> Video:
         place = "" if job.extra.get("withdrawn") else media.url(house, job, name)
         return house.config.base_url + place if place else None
 
-    fault = None
-    if job.state in (jobs.FAILED, jobs.CANCELLED):
-        fault = Fault(code=job.error_code or "failed", message=job.error or "the film was not made")
     return Video(
         id=job.id,
         status=STATUS[job.state],
@@ -197,7 +194,7 @@ def video(house: House, job: Job) -> Video:
         seconds="0" if shape["frames"] == 1 else f"{shape['frames'] / request['fps']:g}",
         size=f"{shape['width']}x{shape['height']}",
         remixed_from_video_id=job.parent,
-        error=fault,
+        error=fault(job),
         kind=job.kind,
         tier=job.tier,
         format=job.format,
@@ -219,6 +216,13 @@ def video(house: House, job: Job) -> Video:
         characters=job.extra.get("characters", []),
         note=job.extra.get("note", ""),
     )
+
+
+def fault(job: Job) -> Fault | None:
+    """Return why a job came to nothing, if it did."""
+    if job.state not in (jobs.FAILED, jobs.CANCELLED):
+        return None
+    return Fault(code=job.error_code or "failed", message=job.error or "it was not made")
 
 
 def _end_of(day: datetime.date) -> int:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import films_there
 import pytest
+import showings
 import sqlalchemy as sa
 import studios
+import trained_there
 
 from rushes.serve.client.database import Base
 from rushes.serve.client.jobs import Job
@@ -22,6 +24,7 @@ from rushes.studio.house import House
 from rushes.studio.members import accounts, restores
 from rushes.studio.members.accounts import User
 from rushes.studio.money import ledger
+from rushes.studio.social import adapters, characters, withdrawals
 
 
 def an_export(folder: Path, num_films: int) -> tuple[Path, list[str]]:
@@ -106,6 +109,48 @@ def test_collections_and_talks_come_back_with_what_is_in_them(tmp_path: Path) ->
         assert restores.restore(house, thief, path).rows == 0
         with house.database.read() as session:
             assert session.scalar(sa.select(sa.func.count()).select_from(tables["conversation_turns"])) == 3
+
+
+def test_characters_come_back_with_their_stills_and_what_was_learned(tmp_path: Path) -> None:
+    with studios.opened(tmp_path / "old") as house:
+        user, _ = studios.person(house, "mover")
+        fox = trained_there.character(house, user)
+        trained_there.trained(house, user, fox)
+        before = {key.rpartition("/")[2]: house.media.get(key) for key in house.media.list("characters/")}
+        path = films_there.exported(house, user, tmp_path / "export.zip")
+        with zipfile.ZipFile(path) as zipped:
+            assert not any("safetensors" in name for name in zipped.namelist() if name.startswith("films/"))
+    assert len(before) == 11  # five stills with their cut-outs, and an adapter
+    with studios.opened(tmp_path / "new") as house:
+        user, thief = studios.person(house, "arrived")[0], studios.person(house, "thief")[0]
+        done = restores.restore(house, user, path)
+        assert (done.films, films_of(house, user)) == (0, set())
+        place = f"characters/{user.id}/{fox.id}/"
+        assert {key.removeprefix(place): house.media.get(key) for key in house.media.list("characters/")} == before
+        with house.database.read() as session:
+            (one,) = characters.owned(session, user.id)
+            assert [still.is_best for still in characters.stills(session, one)] == [True, False, False, False, False]
+            adapter = adapters.find(session, one)
+            assert adapter is not None and adapter.word == "mister fox" and house.media.get(adapters.key(one, adapter))
+        restores.restore(house, thief, path)
+        assert house.media.list(f"characters/{thief.id}/") == []
+        withdrawals.withdraw(house, showings.caller(user), fox.id)
+        restores.restore(house, user, path)  # a consent that was taken back stays so
+        assert house.media.list("characters/") == []
+
+
+@pytest.mark.parametrize("forged", [b"no picture", b""])
+def test_a_forged_still_is_refused(tmp_path: Path, forged: bytes) -> None:
+    with studios.opened(tmp_path) as house:
+        user, _ = studios.person(house, "mover")
+        fox = trained_there.character(house, user, num=1)
+        path, changed = films_there.exported(house, user, tmp_path / "export.zip"), tmp_path / "forged.zip"
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, forged if name.endswith(".webp") else old.read(name))
+        with pytest.raises(RequestError, match="this is no export"):
+            restores.restore(house, user, changed)
+        assert len(house.media.list(characters.folder(fox))) == 2
 
 
 def test_another_accounts_film_is_not_taken(tmp_path: Path) -> None:

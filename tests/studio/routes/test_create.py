@@ -53,7 +53,7 @@ def test_the_estimate_also_comes_without_script(as_mara) -> None:
     [
         ({"seed": "abc"}, 400, "seed &#39;abc&#39; is no whole number"),
         ({"prompt": ""}, 400, "the prompt is empty"),
-        ({"tier": "feature"}, 403, "makes flipbook, short, still, not"),
+        ({"tier": "feature"}, 403, "makes flipbook, short, still, training, not"),
         ({"format": "avi"}, 400, "format &#39;avi&#39; is illegal"),
     ],
 )
