@@ -13,9 +13,10 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -56,7 +57,8 @@ FILMS = (
 LONG = ("trailer_bbb.mp4", "bbb.mp4")  # the films that are long enough for a hundred clips
 CLIP_S = 5
 # (rows, encoder, options): ten seconds of the trailer, so that codecs and sizes can be compared on the same pictures.
-MADE = (
+Way = tuple[int, str, dict[str, str]]
+MADE: tuple[Way, ...] = (
     (360, "libx264", {"preset": "veryfast", "crf": "20"}),
     (720, "libx264", {"preset": "veryfast", "crf": "20"}),
     (1080, "libx264", {"preset": "veryfast", "crf": "20"}),
@@ -65,6 +67,7 @@ MADE = (
     (720, "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "b:v": "2500k"}),
     (720, "libsvtav1", {"preset": "10", "crf": "32", "svtav1-params": "tile-columns=0"}),
 )
+BRIEF = tuple(way for way in MADE if way[:2] in ((720, "libx264"), (1080, "libx264"), (720, "libsvtav1")))
 NUM_HASHES = (1_000, 2_000, 4_000, 8_000, 16_000)
 NUM_ROWS = (170, 16_384)  # clips of 5 s in a part of 256 MB; many
 Row = dict[str, Any]
@@ -95,10 +98,10 @@ def peak_bytes(work: Callable[[], object]) -> int:
 # Films
 
 
-def films(folder: Path) -> Iterator[Row]:
-    """Yield what reading each film costs, processor seconds a minute of film."""
-    real = [("real", footage.path(name)) for name in FILMS]
-    for kind, path in [*real, *(("made", path) for path in made(folder))]:
+def films(folder: Path, *, is_brief: bool = False) -> Iterator[Row]:
+    """Yield what reading each film costs, processor seconds a minute of film; in brief of those that the bill names."""
+    real = [("real", footage.path(name)) for name in (FILMS[:1] if is_brief else FILMS)]
+    for kind, path in [*real, *(("made", path) for path in made(folder, BRIEF if is_brief else MADE))]:
         found = probe(path)
         per_minute = 60 / float(found.duration_s)
         analysis = analyse(path)
@@ -127,12 +130,12 @@ def decode(path: Path) -> None:
             pass
 
 
-def made(folder: Path, seconds: int = 10) -> Iterator[Path]:
-    """Encode the same stretch of the trailer in each way of MADE, one thread."""
+def made(folder: Path, ways: Sequence[Way], seconds: int = 10) -> Iterator[Path]:
+    """Encode the same stretch of the trailer in each of some ways, one thread."""
     with av.open(str(footage.path("trailer_bbb.mp4"))) as container:
         container.seek(20 * av.time_base)
         frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), 24 * seconds)]
-    for rows, encoder, options in MADE:
+    for rows, encoder, options in ways:
         path, size = folder / f"{rows}-{encoder}.mp4", (rows * 16 // 9, rows)
         with av.open(str(path), "w") as out:
             stream = cast(av.video.stream.VideoStream, out.add_stream(encoder, rate=24, options=options))
@@ -167,9 +170,10 @@ def stages(seen: list[View], captioner: Path) -> tuple[dict[str, float], dict[st
     for name in (*STAGES, "caption"):
         stage, setting = find_stage(name, {}), str(captioner) if name == "caption" else ""
         measure, some = stage.load(setting), seen[:16] if name == "caption" else seen
-        measure(some[:1])
-        seconds[name] = spent(lambda measure=measure, some=some: measure(some)) / len(some)  # type: ignore[misc]
-        rows = measured_rows(stage, measure, seen, stage.version(setting))
+        list(measure(some[:1]))
+        each = spent(lambda measure=measure, some=some: list(measure(some)))  # type: ignore[misc]
+        seconds[name] = each / len(some)
+        rows = measured_rows(stage, measure, seen, stage.version(setting), lambda frames: None)
         tables[name] = ledger.rows_to_table(rows, ledger.row_schema(stage.columns))
     return seconds, tables
 
@@ -397,44 +401,77 @@ def hashing(path: Path) -> float:
     return spent(lambda: intake.take_in([found])) / (path.stat().st_size / 1e6)
 
 
-def measure(say: Callable[[str, Any], None]) -> Row:
-    """Measure everything; `say(name, figures)` hears of each group as it is done."""
+class Bench:
+    """What is measured, a group of figures at a time; in brief the trailer alone stands for the long films."""
+
+    def __init__(self, folder: Path, *, is_brief: bool) -> None:
+        self.folder, self.is_brief = folder, is_brief
+        self.long = LONG[:1] if is_brief else LONG
+
+    @cached_property
+    def analyses(self) -> dict[str, Analysis]:
+        return {film: analyse(footage.path(film)) for film in self.long}
+
+    @cached_property
+    def staged(self) -> tuple[dict[str, float], dict[str, pa.Table]]:
+        seen = [one for analysis in self.analyses.values() for one in views(analysis)]
+        return stages(seen, untrained(self.folder / "captioner"))
+
+    @cached_property
+    def loaded(self) -> tuple[Row, Dataset]:
+        return loading(self.folder)
+
+    @cached_property
+    def tables(self) -> dict[str, pa.Table]:
+        data = self.loaded[1]
+        return {"clips": data.clips(), "sources": data.sources(), **self.staged[1]}
+
+
+GROUPS: dict[str, Callable[[Bench], Any]] = {
+    "films": lambda bench: list(films(bench.folder, is_brief=bench.is_brief)),
+    "intake_s_per_mb": lambda bench: hashing(footage.path(bench.long[-1])),
+    "stages_s": lambda bench: bench.staged[0],
+    "cutting": lambda bench: cutting(bench.analyses, bench.folder),
+    "loader_s": lambda bench: bench.loaded[0],
+    "packing": lambda bench: packing(bench.folder),
+    "commits": lambda bench: commits(bench.folder),
+    "row_bytes": lambda bench: row_bytes(bench.tables),
+    "index": lambda bench: index(bench.loaded[1], bench.tables),
+    "search": lambda bench: searching(bench.folder, bench.tables),
+    "duplicates": lambda bench: duplicates(),
+}
+
+
+def measure(names: Iterable[str], say: Callable[[str, Any], None], *, is_brief: bool = False) -> None:
+    """Measure some groups; `say(name, figures)` hears of each as it is done."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    found: Row = {"threads": AnalysisConfig().threads, "clip_s": CLIP_S}
-
-    def note(name: str, figures: Any) -> None:
-        found[name] = figures
-        say(name, figures)
-
+    say("threads", AnalysisConfig().threads)
+    say("clip_s", CLIP_S)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        note("films", list(films(folder)))
-        note("intake_s_per_mb", hashing(footage.path(LONG[1])))
-        analyses = {film: analyse(footage.path(film)) for film in LONG}
-        seen = [one for analysis in analyses.values() for one in views(analysis)]
-        seconds, tables = stages(seen, untrained(folder / "captioner"))
-        note("stages_s", seconds)
-        note("cutting", cutting(analyses, folder))
-        samples, data = loading(folder)
-        note("loader_s", samples)
-        note("packing", packing(folder))
-        note("commits", commits(folder))
-        tables = {"clips": data.clips(), "sources": data.sources(), **tables}
-        note("row_bytes", row_bytes(tables))
-        note("index", index(data, tables))
-        note("search", searching(folder, tables))
-        note("duplicates", duplicates())
-    return found
+        bench = Bench(Path(name), is_brief=is_brief)
+        for group in names:
+            say(group, GROUPS[group](bench))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--out", type=Path, help="where the figures are kept as JSON")
+    parser.add_argument("-o", "--out", type=Path, help="where the figures are kept as JSON; others that it has stay")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="measure these groups")
+    parser.add_argument("--brief", action="store_true", help="fewer films, and the trailer for the long ones")
     arguments = parser.parse_args()
-    found = measure(lambda name, figures: print(name, json.dumps(figures, indent=1), flush=True))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    found = json.loads(arguments.out.read_text()) if arguments.out and arguments.out.exists() else {}
+
+    def note(name: str, figures: Any) -> None:
+        print(name, json.dumps(figures, indent=1), flush=True)
+        if name == "films":  # those that were not measured this time stay as they are
+            fresh = {row["film"] for row in figures}
+            figures = [row for row in found.get("films", []) if row["film"] not in fresh] + figures
+        found[name] = figures
+        if arguments.out:
+            arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+
+    measure(arguments.only, note, is_brief=arguments.brief)
 
 
 if __name__ == "__main__":

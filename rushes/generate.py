@@ -16,6 +16,7 @@ from rushes import __version__, config, given
 from rushes.diffusion import conditions, flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
 from rushes.models._lead import Leader, told
+from rushes.models._room import film_bytes
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
 from rushes.models.transformer import Lead, Transformer
 from rushes.nn import lora, machine, weights
@@ -23,7 +24,6 @@ from rushes.tiers import LEGAL_FPS, TIERS, Plan, Window, plan
 from rushes.types import Condition, Estimate, GenerationRequest
 
 assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS) and given.VIEW_FPS == ENCODED_FPS
-BASE_BYTES = 400_000_000  # Python, torch, the encoder
 FOLDED = "folded.safetensors"
 UNPLANNED = Condition(kind="loop")  # a trial of the film model alone
 WINDOWS_APART = 1_000_003  # between the seeds of a long film's windows
@@ -114,9 +114,7 @@ class Generator:
         work = sum(self.film.flops((window.seconds, shot.rows, shot.columns)) for window in shot.windows)
         denoise_s = request.num_steps * step_s * work
         frame_s = cell_s * num_cells + shot.shape.height * shot.shape.width * ENCODING_S
-        most = self.autoencoder.decode_bytes(num_cells, fps=shot.fps, pixels=shot.pixels, threads=threads)
-        most = max(most, self.film.forward_bytes(num_films * shot.num_tokens)) + BASE_BYTES
-        most += 6 * sum(p.numel() for model in (self.film, self.autoencoder) for p in model.parameters())
+        most = film_bytes(self.film, self.autoencoder, shot, num_films=num_films, threads=threads)
         whole_s = denoise_s + shot.shape.frames * frame_s / threads
         return Estimate(seconds=whole_s, denoise_s=denoise_s, memory_bytes=most)
 

@@ -18,14 +18,15 @@ from rushes.tiers import MODEL
 from rushes.types import GenerationRequest
 
 if TYPE_CHECKING:
-    from rushes.generate import Generator
     from rushes.models.open import Maker
 
 Say = Callable[[str], None]
 
 
-def load(options: Options, requests: list[GenerationRequest], names: dict[str, str], say: Say) -> Generator | Maker:
+def load(options: Options, requests: list[GenerationRequest], names: dict[str, str], say: Say, kind: Any = None) -> Any:
     """Return loaded weights of the model of some requests; `names` are those of the device and the dtype.
+
+    It is a `Maker`, or of our own model a `Generator`, of another `kind` where one is given.
 
     Raises:
         InputError: no such model, an illegal adapter.
@@ -37,7 +38,7 @@ def load(options: Options, requests: list[GenerationRequest], names: dict[str, s
     from rushes.generate import Generator
 
     adapters = read_adapters(options.lora)
-    generator = Generator.load(options.weights, threads=options.threads, **names)
+    generator = (kind or Generator).load(options.weights, threads=options.threads, **names)
     adapt(generator, adapters, say)
     return generator
 

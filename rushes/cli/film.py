@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +76,13 @@ SHOWN_EVERY_S = 0.25
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.  [auto: an accelerator if there is one]")
 @click.option("--dtype", help="auto, float32 or bfloat16: of the film model.  [auto: the fastest there]")
 @click.option("--threads", default=0, help="How many cores to use; 0 is all.")
+@click.option("--nproc", type=click.IntRange(1), default=1, help="Number of processes that share the film.")
+@click.option(
+    "--ray", "address", default="", help="Ray cluster to make it on: local, auto, HOST:PORT, ray://HOST:PORT."
+)
+@click.option("--attention", default="ulysses", help="How they share its attention: ulysses or ring.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-def command(words: tuple[str, ...], **typed: Any) -> None:
+def command(words: tuple[str, ...], nproc: int, address: str, attention: str, **typed: Any) -> None:
     """Make a film of a sentence: rushes film a red sailboat drifts left across the sea at sunset
 
     The film goes to films/ unless -o says otherwise. The same command makes the same film.
@@ -85,16 +92,32 @@ def command(words: tuple[str, ...], **typed: Any) -> None:
 
     options = Options(**typed)
     wanted, say = orders(words, options), _say(options.quiet)
-    names = place(options, wanted)
+    names, make = place(options, wanted), functools.partial(_make_all, options)
+    is_one_of_many = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if is_one_of_many or address or nproc > 1:
+        from rushes.cli import _film_crew as crew
+
+        crew.check(options, wanted, attention)
+        if not is_one_of_many:
+            crew.lead(nproc, address, options)
+            return
+        with terminated_like_interrupted():
+            crew.work(options, wanted, names, attention, say, make)
+        return
     with terminated_like_interrupted():
         wanted = begin(options, wanted, names, say)
-        begun = time.perf_counter()
-        generator = load(options, [order.request for order in wanted], names, say)
-        synonyms = read_synonyms(options.weights / "film" / "synonyms.json")
-        load_s = time.perf_counter() - begun
-        for order in wanted:
-            report = _make(generator, order, options, synonyms) | {"load_s": round(load_s, 3)}
-            click.echo(json.dumps(report) if options.as_json else str(order.path), err=options.is_on_stdout)
+        make(lambda: load(options, [order.request for order in wanted], names, say), wanted)
+
+
+def _make_all(options: Options, load: Callable[[], Any], wanted: list[Order]) -> None:
+    """Load weights, make films with them, and tell about each."""
+    begun = time.perf_counter()
+    generator = load()
+    synonyms = read_synonyms(options.weights / "film" / "synonyms.json")
+    load_s = time.perf_counter() - begun
+    for order in wanted:
+        report = _make(generator, order, options, synonyms) | {"load_s": round(load_s, 3)}
+        click.echo(json.dumps(report) if options.as_json else str(order.path), err=options.is_on_stdout)
 
 
 def _make(generator: Any, order: Order, options: Options, synonyms: dict[str, str]) -> dict[str, Any]:
@@ -235,13 +258,13 @@ def _differences(generator: Generator | Maker, order: Order) -> Iterator[str]:
 
 
 def free_bytes(generator: Generator | Maker) -> int:
-    """Return how much memory is free where the films are made."""
+    """Return how much memory is free where the films are made, or a process's part where several share it."""
     import psutil
     import torch
 
     if generator.device.type == "cuda":
         return torch.cuda.mem_get_info(generator.device)[0]
-    return psutil.virtual_memory().available
+    return psutil.virtual_memory().available // getattr(generator, "num_here", 1)
 
 
 def _say(quiet: bool) -> Any:

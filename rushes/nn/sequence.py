@@ -10,6 +10,7 @@ b batch, n tokens here, p processes, k heads, e head width, m extra keys (a prom
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from rushes.errors import InputError
 
@@ -221,11 +223,36 @@ class _Lane:
         return _Join.apply(x, self.elsewhere.group), values
 
 
-def spread(blocks: nn.ModuleList, heads: int, group: Group, kind: str = "ulysses") -> None:
+def require(num: int, heads: int, films: Sequence[tuple[int, int]], kind: str = "ulysses") -> None:
+    """Raise InputError where `num` processes can't share films of so many (token frames, tokens in each).
+
+    `heads` and `kind` are as in `spread`; the nearest legal number is named.
+    """
+
+    def fits(num: int, kind: str) -> bool:
+        even = all(frames * cells % num == 0 for frames, cells in films)
+        if kind == "ulysses":
+            return even and heads % num == 0
+        return even and all(frames == 1 or frames % num == 0 for frames, _ in films)
+
+    if fits(num, kind):
+        return
+    legal = min((n for n in range(1, 2 * num) if fits(n, kind)), key=lambda n: (abs(n - num), n))
+    shapes = " and ".join(f"{frames} x {cells}" for frames, cells in dict.fromkeys(films))
+    other = "ring" if kind == "ulysses" else "ulysses"
+    cure = f", or {num} with {other} attention" if fits(num, other) else ""
+    said = f"{num} processes cannot share {shapes} tokens and {heads} heads by {kind} attention"
+    raise InputError(f"{said}; the nearest legal number is {legal}{cure}")
+
+
+def spread(blocks: nn.ModuleList, heads: int, group: Group, kind: str = "ulysses") -> list[RemovableHandle]:
     """Let the processes of `group` share the tokens that go through `blocks`, in training and in making films.
 
     Each gives and gets whole films, with the same arguments as the others. `kind` is ulysses (each process takes some
     of the heads) or ring (keys and values go round).
+
+    Returns:
+        What ends it again, for all blocks, when removed.
 
     Raises:
         InputError: the heads cannot be shared by so many.
@@ -234,8 +261,9 @@ def spread(blocks: nn.ModuleList, heads: int, group: Group, kind: str = "ulysses
         legal = max(n for n in range(1, heads + 1) if heads % n == 0 and n <= group.size())
         problem = f"{heads} heads cannot be shared by {group.size()} processes"
         raise InputError(f"{problem}; the nearest legal number is {legal}, or let attention be a ring")
-    elsewhere = _Elsewhere(kind, group)
+    elsewhere, hooks = _Elsewhere(kind, group), []
     for index, block in enumerate(blocks):
         lane = _Lane(elsewhere, is_first=index == 0, is_last=index == len(blocks) - 1)
-        block.register_forward_pre_hook(lane.before)
-        block.register_forward_hook(lane.after, always_call=True)
+        hooks.append(block.register_forward_pre_hook(lane.before))
+        hooks.append(block.register_forward_hook(lane.after, always_call=True))
+    return hooks

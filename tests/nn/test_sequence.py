@@ -81,6 +81,42 @@ def test_what_cannot_be_shared_is_refused(heads: int, kind: str, frames: int, sa
     assert said in together(2, functools.partial(refuse, heads=heads, kind=kind, frames=frames))[0]
 
 
+@pytest.mark.parametrize(
+    ("num", "heads", "films", "kind", "said"),
+    [
+        (2, 4, [(10, 144)], "ulysses", ""),
+        (5, 4, [(10, 144)], "ring", ""),
+        (4, 4, [(10, 144), (4, 144)], "ulysses", ""),
+        (2, 4, [(1, 144)], "ring", ""),
+        (3, 4, [(10, 144)], "ulysses", "3 processes cannot share 10 x 144 tokens and 4 heads by ulysses"),
+        (3, 4, [(3, 144)], "ulysses", "the nearest legal number is 2, or 3 with ring attention"),
+        (4, 4, [(1, 150)], "ulysses", "the nearest legal number is 2"),
+        (4, 4, [(10, 144), (4, 144)], "ring", "share 10 x 144 and 4 x 144 tokens"),
+        (7, 4, [(9, 144)], "ring", "the nearest legal number is 9"),
+    ],
+)
+def test_which_numbers_can_share_a_film_is_said_beforehand(
+    num: int, heads: int, films: list[tuple[int, int]], kind: str, said: str
+) -> None:
+    if said:
+        with pytest.raises(InputError, match=said):
+            sequence.require(num, heads, films, kind)
+    else:
+        sequence.require(num, heads, films, kind)
+
+
+def alone_again(world: World) -> bool:
+    """Return whether a model whose hooks were removed computes alone: the other process does not take part."""
+    model = seeded()
+    for hook in sequence.spread(model.blocks, model.config.heads, dist.group.WORLD):
+        hook.remove()
+    return world.rank == 1 or torch.equal(answer(model, 2), answer(seeded(), 2))
+
+
+def test_what_is_spread_can_be_alone_again() -> None:
+    assert together(2, alone_again) == [True, True]
+
+
 def test_attention_outside_of_a_block_is_torchs_own() -> None:
     mode = sequence._Elsewhere("ring", None)  # type: ignore[arg-type]
     x = torch.randn(1, 1, 2, 4)

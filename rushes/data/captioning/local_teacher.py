@@ -99,6 +99,9 @@ def _read(library: Any, folder: Path, dtype: Any) -> tuple[Any, Any]:
             folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **here
         )
     except ImportError as error:  # those that also read films want more libraries than they need for pictures
+        if "torchvision" in str(error).lower():
+            said = "also reads films and needs torchvision; install the one that was built for your torch"
+            raise InputError(f"the model in {folder} {said}: pip install torchvision") from None
         raise InputError(f"the model in {folder} needs what is not installed: {_said(error)}") from None
     except Exception as error:  # whatever the files of a folder make the library raise
         raise InputError(f"{folder} holds no vision-language model of transformers ({_said(error)})") from None
