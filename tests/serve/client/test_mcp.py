@@ -70,7 +70,7 @@ async def generate_and_fetch(client: Client) -> None:
     async def progress(share: float, total: float | None, message: str | None) -> None:
         told.append(share)
 
-    lasting = {"prompt": "a red boat", "size": "768x432", "seconds": 5}  # long enough to be asked about in between
+    lasting = {"prompt": "a red boat", "size": "768x432", "seconds": 8}  # long enough to be asked about in between
     made = await client.call_tool("generate_video", lasting, progress_callback=progress)
     assert not made.is_error, made.content
     film = made.structured_content

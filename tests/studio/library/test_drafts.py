@@ -17,7 +17,7 @@ from rushes.studio.members.accounts import Caller
 def test_an_empty_field_leaves_it_to_the_tier() -> None:
     order = Draft(prompt=" a boat ", tier="short").order()
     request = order.request
-    assert (request.prompt, str(request.shape), request.fps, request.num_steps) == ("a boat", "24x432x768", 8, 6)
+    assert (request.prompt, str(request.shape), request.fps, request.num_steps) == ("a boat", "24x432x768", 8, 4)
     assert order.once is None and order.kind == "create"
 
 
