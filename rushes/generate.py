@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,18 @@ from torch import Tensor
 from rushes import __version__, config, given
 from rushes.diffusion import conditions, flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
-from rushes.models._lead import Leader, told
+from rushes.layouts import COLUMNS, PER_SECOND
+from rushes.models._lead import Leader, told, turned
 from rushes.models._room import film_bytes
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
 from rushes.models.transformer import Lead, Transformer
 from rushes.nn import lora, machine, weights
-from rushes.tiers import LEGAL_FPS, TIERS, Plan, Window, plan
-from rushes.types import Condition, Estimate, GenerationRequest
+from rushes.tiers import LEGAL_FPS, Plan, Window, plan
+from rushes.types import Estimate, GenerationRequest
 
 assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS) and given.VIEW_FPS == ENCODED_FPS
 FOLDED = "folded.safetensors"
-UNPLANNED = Condition(kind="loop")  # a trial of the film model alone
+TRIAL = (1, 12, 12)  # seconds, rows, columns
 WINDOWS_APART = 1_000_003  # between the seeds of a long film's windows
 ENCODING_S = 5.5e-9  # CPU seconds per pixel that x264 and colour conversion take (docs/media.md)
 
@@ -106,8 +106,7 @@ class Generator:
         """Predict the cost of `request` from its FLOPs and a quick trial of this machine. Raises: InputError."""
         shot, threads = plan(request), torch.get_num_threads()
         num_films, num_cells = len(self._shares(request)), shot.rows * shot.columns
-        trial = replace(request, shape=TIERS["flipbook"].shape, fps=8, num_steps=1, conditions=(UNPLANNED,))
-        step_s = machine.seconds(lambda: self.latent(trial), self.device) / self.film.flops((1, 12, 12))
+        step_s = machine.seconds(lambda: self._trial(request), self.device) / self.film.flops(TRIAL)
         few = torch.zeros(1, self.film.config.channels, 1, 4, 4, device=self.device)
         paint = functools.partial(self.autoencoder.decode, few, fps=8, pixels=shot.pixels)
         cell_s = machine.seconds(lambda: list(paint()), self.device) / (4 * 4 * 4)
@@ -123,6 +122,14 @@ class Generator:
         """Return the middle of a clean estimate `[1 c t h w]` as a small picture, uint8 `[16h 16w 3]`, in no time."""
         pixels = self.autoencoder.transform.decode(clean.narrow(2, clean.shape[2] // 2, 1).float())[0, :, 0]
         return to_bytes(pixels).permute(1, 2, 0).cpu().numpy()
+
+    def _trial(self, request: GenerationRequest) -> Tensor:
+        """Take one step of a small film of `request`'s texts, led by nothing."""
+        seconds, rows, columns = TRIAL
+        x = torch.zeros(1, self.film.config.channels, seconds * LATENT_FPS, rows, columns, device=self.device)
+        lead = Lead(torch.zeros(seconds * PER_SECOND, COLUMNS))
+        with machine.abreast(len(self._shares(request))) as at_once:
+            return self._velocity(request, Window(known_s=0, fresh_s=seconds), lead, at_once)(x, torch.ones(1), 0)
 
     def _window(
         self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, lead: Lead, watch: samplers.Watch
@@ -142,9 +149,9 @@ class Generator:
                 agree = conditions.outside(earlier, torch.from_numpy(given.is_free(remix.area, shot)).to(self.device))
         grid = schedule.grid(request.num_steps, 2.0 * schedule.shift_for(shot.num_tokens), highest)
         with machine.abreast(len(self._shares(request))) as at_once:
-            velocity = self._velocity(request, window, lead, at_once)
-            if request.condition("loop") is not None:
-                velocity = conditions.turning(velocity, num_frames)
+            turnable = self._velocity(request, window, lead, at_once)
+            loops = request.condition("loop") is not None
+            velocity = conditions.turning(turnable, num_frames if loops else 0)
             if agree is not None:
                 velocity = conditions.agreeing(velocity, agree)
             before = number * request.num_steps
@@ -177,8 +184,11 @@ class Generator:
 
     def _velocity(
         self, request: GenerationRequest, window: Window, lead: Lead, at_once: machine.AtOnce
-    ) -> samplers.Velocity:
-        """Return the guided velocity; each text is encoded once. On a CPU each goes through the model alone."""
+    ) -> conditions.Turned:
+        """Return the guided velocity; each text is encoded once. On a CPU each goes through the model alone.
+
+        What leads a film that is turned by some latent frames is turned with it.
+        """
         shares = self._shares(request)
         ids = torch.tensor([self.film.vocabulary.encode(text) for text in shares], device=self.device)
         num = 1 if self.device.type == "cpu" else len(shares)
@@ -187,9 +197,9 @@ class Generator:
         said = told(lead, [text == request.prompt for text in shares], self.device, num)
         weight = torch.tensor(list(shares.values()), device=self.device).view(-1, 1, 1, 1, 1)
 
-        def velocity(x: Tensor, t: Tensor) -> Tensor:
+        def velocity(x: Tensor, t: Tensor, by: int) -> Tensor:
             x, t = x.repeat(num, 1, 1, 1, 1), t.to(self.device).repeat(num)
-            each = zip(prompts, said, strict=True)
+            each = zip(prompts, (turned(one, by) if by else one for one in said), strict=True)
             pieces = [functools.partial(self.film, x, t, prompt, seconds, None, led) for prompt, led in each]
             return (torch.cat(at_once(pieces)) * weight).sum(0, keepdim=True)
 

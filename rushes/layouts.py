@@ -25,6 +25,7 @@ CUTOUT_PX, CUTOUT_REACH = 48, 0.6  # a subject's cut-out: its pixels a side, and
 BACKDROP_REACH = (1.35, 1.2)  # how far the widest backdrop reaches from its middle, across and down, in units
 BACKDROP_UNIT_PX = 320 / 3
 DEEPEST = 1.5  # of a backdrop's depths: 0 is infinitely far, 1 the plane of the subjects, beyond it the foreground
+RETURNS = 0.5  # of its range: what ends nearer to where it began comes back by itself
 TRAVEL = (0.6, 0.3, 0.72)  # of a camera at most, in a film: across, down, log2 of the zoom
 
 Point = tuple[float, float]
@@ -65,6 +66,46 @@ def steady(layout: np.ndarray, seconds: float) -> np.ndarray:
     """
     most = np.array(TRAVEL, np.float32) / max(seconds, 1e-6)
     return np.clip(layout[:, :CAMERA].mean(0), -most, most)
+
+
+def looped(layout: np.ndarray) -> np.ndarray:
+    """Return the layout `[n 17]` so changed that its end runs into its beginning, at about the same pace.
+
+    What comes back by itself, or nearly, is led back the rest of the way; what goes somewhere goes and comes back; what
+    turns over does so in whole turns. The camera stands still.
+    """
+    changed = layout.copy()
+    changed[:, :CAMERA] = 0.0
+    for index in range(NUM_SUBJECTS):
+        subject = changed[:, columns(index)]
+        for column in (X, Y, SIDE, PRESENT):
+            subject[:, column] = _closed(subject[:, column])
+        turn = np.unwrap(np.arctan2(subject[:, SINE], subject[:, COSINE]))
+        net = _net(turn)
+        whole = 2 * np.pi * np.round(net / (2 * np.pi))
+        turn = turn + _even(len(turn)) * (whole - net) if whole else _closed(turn)
+        subject[:, SINE], subject[:, COSINE] = np.sin(turn), np.cos(turn)
+    return changed
+
+
+def _closed(values: np.ndarray) -> np.ndarray:
+    """Return values `[n]` whose last runs into their first."""
+    net = _net(values)
+    if abs(net) <= RETURNS * np.ptp(values):
+        return (values - _even(len(values)) * net).astype(np.float32)
+    middle, num = (len(values) - 1) / 2, len(values)
+    there = middle - num / 4 * np.cos(2 * np.pi * (np.arange(num) + 0.5) / num)  # half the way, there and back
+    return np.interp(there, np.arange(num), values).astype(np.float32)
+
+
+def _net(values: np.ndarray) -> float:
+    """Return how far values `[n]` will have gone one step after the last, which is as the one before it was."""
+    return float(2 * values[-1] - values[-2] - values[0]) if len(values) > 1 else 0.0
+
+
+def _even(num: int) -> np.ndarray:
+    """Return `num` even steps from below 0 to above 0, so that a film's middle stays where it is."""
+    return (np.arange(num) + 0.5) / num - 0.5
 
 
 def led(layout: np.ndarray, points: Sequence[Point], reach: tuple[float, float]) -> np.ndarray:

@@ -16,7 +16,7 @@ CONTRADICTIONS = {
     "extend": ("first", "remix"),
     "remix": ("first", "last"),
     "path": ("extend", "remix", "loop"),
-    "subject": ("first", "last", "extend", "remix", "loop"),
+    "subject": ("first", "last", "extend", "remix"),
 }
 LEGAL_FPS = (8, 24)  # what the autoencoder reads, what it paints; rushes/generate.py checks that it does
 # (width, height) -> rows, columns, pixels per cell; the seven buckets of Hotshot-XL, then the wide and tall screens

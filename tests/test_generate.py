@@ -408,7 +408,9 @@ def test_a_subject_that_is_shown_is_in_the_film(led: Generator, subject: Conditi
     kept = json.loads(json.dumps(led.record(request)))
     assert {"layout", "cutout"} <= set(kept["weights"]) and kept["conditions"][0]["sha256"] == subject.sha256
     with pytest.raises(InputError, match="contradict"):
-        led.latent(ask(conditions=(subject, Condition(kind="loop"))))
+        led.latent(ask(conditions=(subject, Condition(kind="first", uri=subject.uri))))
+    loop = Condition(kind="loop")
+    assert not torch.equal(led.latent(ask(conditions=(subject, loop))), led.latent(ask(conditions=(loop,))))
 
 
 def test_weights_that_are_shown_nothing_say_so(generator: Generator, subject: Condition) -> None:

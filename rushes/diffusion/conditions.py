@@ -20,6 +20,7 @@ from torch import Tensor
 from rushes.diffusion.samplers import Velocity
 
 LASTS = 20.0  # latent frames after which what is still has changed by 1/e
+Turned = Callable[[Tensor, Tensor, int], Tensor]
 Agree = Callable[[Tensor, float], Tensor]  # clean estimate [b c t h w], t -> the same, corrected
 
 
@@ -95,17 +96,18 @@ def agreeing(velocity: Velocity, agree: Agree) -> Velocity:
     return changed
 
 
-def turning(velocity: Velocity, num_frames: int) -> Velocity:
+def turning(velocity: Turned, num_frames: int) -> Velocity:
     """Return the velocity of a film whose end runs into its beginning: every step sees it begin somewhere else.
 
+    `velocity` takes the latent, the time and by how many latent frames the film was turned; of 0 frames none ever is.
     The places are spread evenly by the golden section. Source: latent shift, Mobius (arXiv 2502.20307, section 3.2).
     """
     step = 0
 
     def turned(x: Tensor, t: Tensor) -> Tensor:
         nonlocal step
-        by = round(step * 0.618 * num_frames) % num_frames
+        by = round(step * 0.618 * num_frames) % num_frames if num_frames else 0
         step += 1
-        return velocity(x.roll(-by, dims=2), t).roll(by, dims=2)
+        return velocity(x.roll(-by, dims=2), t, by).roll(by, dims=2)
 
     return turned

@@ -17,7 +17,7 @@ from torch import Tensor
 from rushes import layouts
 from rushes.errors import InputError
 from rushes.models._draft import PER_ROW, Stage, draft, field, pixels, way
-from rushes.models.autoencoder import PatchTransform
+from rushes.models.autoencoder import LATENT_FPS, PatchTransform
 from rushes.models.backdrop import PATCH, BackdropModel
 from rushes.models.cutout import CutoutModel
 from rushes.models.layout import LayoutModel
@@ -110,8 +110,7 @@ class Leader:
 def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -> Tensor:
     """Return the layout `[q 17]` of what is made of a film, its first subject led along the path if there is one.
 
-    There is none, but zeros, where pictures or films say where things are, nor where a film's end runs into its
-    beginning.
+    There is none, but zeros, where pictures or films say where things are.
 
     Raises:
         InputError: a path, and no model that plans.
@@ -119,7 +118,8 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
     path, subject = request.condition("path"), request.condition("subject")
     if path is not None and model is None:
         raise InputError("these weights can't lead a subject along a path; take others, or name no path")
-    if model is None or (path is None and subject is None and request.conditions):
+    loop, remix = request.condition("loop"), request.condition("remix")
+    if model is None or remix is not None or (request.conditions and not any((path, subject, loop))):
         return torch.zeros((shot.seconds - shot.given_s) * layouts.PER_SECOND, layouts.COLUMNS)
     random = torch.Generator().manual_seed(request.seed)
     rows = torch.zeros(0, layouts.COLUMNS)
@@ -132,7 +132,7 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
         first[:, layouts.PRESENT] = 1.0  # it was asked for, whatever the prompt says
     if path is not None:
         rows = torch.from_numpy(layouts.led(rows.numpy(), path.points, layouts.reach(shot.rows, shot.columns)))
-    return rows
+    return rows if loop is None else torch.from_numpy(layouts.looped(rows.numpy()))
 
 
 def cut_up(rows: Tensor, shot: Plan) -> list[tuple[float, Tensor]]:
@@ -162,6 +162,12 @@ def told(lead: Lead, hears: Sequence[bool], device: torch.device, num: int) -> l
     here = Lead(*(None if part is None else part.to(device) for part in (lead.layout[None], *lead[1:])))  # type: ignore[arg-type]
     each = [here if one else unheard(here) for one in hears]
     return [_together(each[start : start + num]) for start in range(0, len(each), num)]
+
+
+def turned(lead: Lead, by: int) -> Lead:
+    """Return what leads a film that begins `by` latent frames later, what was before that at its end."""
+    rows = lead.layout.roll(-by * layouts.PER_SECOND // LATENT_FPS, dims=1)
+    return Lead(rows, *(None if part is None else part.roll(-by, dims=2) for part in lead[1:]))
 
 
 def unheard(lead: Lead) -> Lead:

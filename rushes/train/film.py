@@ -20,6 +20,7 @@ from rushes.data.banks import bank as banks
 from rushes.data.banks.world_rows import NUM_CAPTIONS, STAGE, LatentRows
 from rushes.diffusion import flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
+from rushes.errors import InputError
 from rushes.models import _draft
 from rushes.models.autoencoder import LATENT_FPS, Autoencoder, PatchTransform, to_bytes
 from rushes.models.transformer import Crop, Lead, Transformer, TransformerConfig
@@ -66,7 +67,8 @@ class FilmConfig:
     """`subject_weight` is how much more than the background a cell covered by the subject counts in the loss.
 
     `no_prompt`, `no_layout`, `no_draft` and `no_backdrop` are the shares of films whose prompt, layout, draft or
-    backdrop is left out.
+    backdrop is left out, `no_lead` that of films of which all three are. `blocks` and `text_blocks` say which blocks
+    of the model that the run begins with are kept; all of them, where none are named.
     """
 
     run: RunConfig
@@ -81,6 +83,9 @@ class FilmConfig:
     no_layout: float = 0.1
     no_draft: float = 0.15
     no_backdrop: float = 0.15
+    no_lead: float = 0.0
+    blocks: tuple[int, ...] = ()
+    text_blocks: tuple[int, ...] = ()
     t_mean: float = 0.3
     t_deviation: float = 1.2
     shift: float = 2.0
@@ -115,10 +120,10 @@ class FilmObjective:
     def __init__(self, config: FilmConfig) -> None:
         self.config = config
         text = replace(config.model.text, words=tuple(sorted(words())))
-        self.model: nn.Module = Transformer(replace(config.model, text=text))
+        model = Transformer(replace(config.model, text=text))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="transformer", missing=_LATER)
-            self.model.train().requires_grad_(True)
+            _begin(model, config)
+        self.model: nn.Module = model
         self.share = Share()
         self.films: list[_Films] = []
         self.places = Places()
@@ -175,8 +180,8 @@ class FilmObjective:
         c = self.config
         rng = np.random.default_rng((c.run.seed, step, 8))
         picks, keep = rng.integers(0, NUM_CAPTIONS, len(indices)), rng.random(len(indices)) >= c.no_prompt
-        led = rng.random(len(indices)) >= c.no_layout
-        clean, mask, ids, seconds, layout = films.batch(indices, picks, keep, led)
+        bare, led = rng.random(len(indices)) < c.no_lead, rng.random(len(indices)) >= c.no_layout
+        clean, mask, ids, seconds, layout = films.batch(indices, picks, keep, led & ~bare)
         crop = around(mask, size, rng) if any(size) else None
         if crop:
             clean, mask = cut(clean, crop, size), cut(mask, crop, size)
@@ -185,7 +190,7 @@ class FilmObjective:
         t = flow.draw_t(len(clean), random, mean=c.t_mean, deviation=c.t_deviation, shift=c.shift)
         weight = 1 + (c.subject_weight - 1) * mask
         shown, staged = rng.random(len(indices)) >= c.no_draft, rng.random(len(indices)) >= c.no_backdrop
-        lead = films.lead(indices, layout, (shown, staged), crop, size)
+        lead = films.lead(indices, layout, (shown & ~bare, staged & ~bare), crop, size)
         return Lesson(clean, noise, t, weight / weight.mean(), ids, seconds, lead, crop)
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:
@@ -277,6 +282,26 @@ def cut(x: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
     columns = crop.left[:, None] + torch.arange(size[1], device=x.device)
     film = torch.arange(len(x), device=x.device)[:, None, None]
     return x.permute(0, 3, 4, 1, 2)[film, rows[:, :, None], columns[:, None]].permute(0, 3, 4, 1, 2).contiguous()
+
+
+def _begin(model: Transformer, config: FilmConfig) -> None:
+    """Fill `model` with the weights that its run begins with, or with those of the blocks that it keeps of them."""
+    folder = Path(config.run.init)
+    kept = {"depth": config.blocks, "text": config.text_blocks}
+    had = weights.read_config(folder, family="transformer")["config"]
+    depths = {"depth": had["depth"], "text": had["text"]["depth"]}
+    for part, blocks in kept.items():
+        for block in blocks:
+            if not 0 <= block < depths[part]:
+                raise InputError(f"{folder} has no block {block}; the last one is {depths[part] - 1}")
+    text = replace(model.config.text, depth=depths["text"])
+    whole = Transformer(replace(model.config, depth=depths["depth"], text=text))
+    weights.load(whole, folder, family="transformer", missing=_LATER)
+    if config.blocks:
+        whole.blocks = nn.ModuleList(whole.blocks[block] for block in config.blocks)
+    if config.text_blocks:
+        whole.text.blocks = nn.ModuleList(whole.text.blocks[block] for block in config.text_blocks)
+    model.load_state_dict(whole.state_dict())
 
 
 class _Films:

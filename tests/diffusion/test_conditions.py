@@ -89,11 +89,15 @@ def test_the_velocity_leads_to_the_corrected_film() -> None:
 def test_a_turning_film_is_seen_from_other_beginnings() -> None:
     starts: list[int] = []
 
-    def velocity(x: Tensor, t: Tensor) -> Tensor:
-        starts.append(int(x[0, 0, :, 0, 0].argmin()))
+    def velocity(x: Tensor, t: Tensor, by: int) -> Tensor:
+        starts.append(by)
+        assert int(x[0, 0, :, 0, 0].argmin()) == -by % 6
         return x * 2
 
     x = torch.arange(6.0).view(1, 1, 6, 1, 1)
     turned = conditions.turning(velocity, 6)
     assert all(torch.equal(turned(x, torch.ones(1)), x * 2) for _ in range(6))
     assert starts[0] == 0 and len(set(starts)) >= 4
+    starts.clear()
+    straight = conditions.turning(velocity, 0)
+    assert all(torch.equal(straight(x, torch.ones(1)), x * 2) for _ in range(3)) and not any(starts)

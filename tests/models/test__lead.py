@@ -10,7 +10,7 @@ import torch
 from rushes import layouts, tiers
 from rushes.errors import InputError
 from rushes.models import backdrop, cutout, layout
-from rushes.models._lead import Leader, cut_up, planned, told
+from rushes.models._lead import Leader, cut_up, planned, told, turned
 from rushes.models.autoencoder import AutoencoderConfig, PatchTransform
 from rushes.models.backdrop import BackdropModel
 from rushes.models.cutout import CutoutModel
@@ -20,6 +20,7 @@ from rushes.types import Condition, GenerationRequest, VideoShape
 
 PATH = Condition(kind="path", points=((0.1, 0.5), (0.9, 0.5)))
 SUBJECT = Condition(kind="subject", uri="fox.png")
+REMIX = Condition(kind="remix", uri="cat.mp4")
 SQUARE = np.ones((4, layouts.CUTOUT_PX, layouts.CUTOUT_PX), np.float32)
 
 
@@ -69,8 +70,8 @@ def test_a_path_leads_the_first_subject(model: LayoutModel) -> None:
     assert (x.diff() > 0).all() and x[0] == pytest.approx(-(1 - 2 * (0.1 + 0.8 / 24)) * 8 / 9, abs=1e-4)
 
 
-def test_where_a_picture_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
-    request = ask(conditions=(Condition(kind="loop"),))
+def test_where_a_film_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
+    request = ask(conditions=(REMIX, Condition(kind="loop")))
     assert not planned(model, request, tiers.plan(request)).any()
     assert not planned(None, ask(), tiers.plan(ask())).any()
 
@@ -116,11 +117,28 @@ def test_a_subject_that_is_shown_takes_the_first_one_s_place(leader: Leader) -> 
 
 
 def test_what_is_not_planned_is_not_drawn(leader: Leader) -> None:
-    request = ask(conditions=(Condition(kind="loop"),))
+    request = ask(conditions=(REMIX,))
     (lead,) = leader.leads(request, tiers.plan(request))
     assert lead.draft is None and not lead.layout.any()
     (lead,) = Leader(planner=leader.planner).leads(ask(), tiers.plan(ask()))
     assert lead.draft is None and lead.layout.any()
+
+
+def test_a_loop_s_plan_comes_back(model: LayoutModel) -> None:
+    request = ask(conditions=(Condition(kind="loop"),))
+    rows, free = (planned(model, each, tiers.plan(each)) for each in (request, ask()))
+    assert not rows[:, : layouts.CAMERA].any() and rows.any()
+    places = [layouts.columns(0).start + column for column in (layouts.X, layouts.Y)]
+    seam, steps = (rows[0] - rows[-1])[places].abs(), rows.diff(dim=0)[:, places].abs()
+    assert (seam <= steps.max(0).values + 1e-5).all() and not torch.equal(rows, free)
+
+
+def test_a_turned_lead_begins_later_and_ends_with_what_was_before() -> None:
+    rows = torch.arange(12.0)[None, :, None].expand(1, 12, layouts.COLUMNS)
+    draft = torch.arange(6.0).view(1, 1, 6, 1, 1)
+    lead = turned(Lead(rows, draft), 2)
+    assert lead.layout[0, :, 0].tolist() == [*range(4, 12), *range(4)] and lead.backdrop is None
+    assert lead.draft.flatten().tolist() == [2, 3, 4, 5, 0, 1]
 
 
 @pytest.mark.parametrize("num", [1, 2])

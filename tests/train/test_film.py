@@ -11,6 +11,7 @@ from PIL import Image
 
 from rushes import layouts
 from rushes.data.banks.bank import order
+from rushes.errors import InputError
 from rushes.models.transformer import Crop, Lead, Prompt, Transformer
 from rushes.train.film import FilmConfig, FilmObjective, around, cut
 from rushes.world.layout import layout
@@ -172,6 +173,21 @@ def test_a_run_may_start_from_weights(objective: FilmObjective, toy_config: Film
     assert torch.equal(parameter, shipped.to(torch.bfloat16).float()) and parameter.requires_grad
 
 
+def test_a_run_may_keep_some_of_its_weights_blocks(
+    objective: FilmObjective, toy_config: FilmConfig, tmp_path: Path
+) -> None:
+    whole = objective.model
+    folder = objective.ship(whole, tmp_path / "w", {})
+    run, last = replace(toy_config.run, init=str(folder)), whole.config.depth - 1
+    thin = replace(whole.config, depth=1, text=replace(whole.config.text, words=(), depth=1))
+    begun = FilmObjective(replace(toy_config, run=run, model=thin, blocks=(last,), text_blocks=(0,))).model
+    assert len(begun.blocks) == len(begun.text.blocks) == 1
+    assert torch.equal(begun.blocks[0].qkv.weight, whole.blocks[last].qkv.weight.to(torch.bfloat16).float())
+    for wrong in ({"blocks": (0, last + 1)}, {"text_blocks": (-1,)}):
+        with pytest.raises(InputError, match="has no block"):
+            FilmObjective(replace(toy_config, run=run, **wrong))
+
+
 def test_layouts_are_those_of_their_scenes_and_some_are_left_out(objective: FilmObjective) -> None:
     films = objective.films[0]
     bucket = objective.config.buckets[0]
@@ -225,6 +241,18 @@ def test_backdrops_are_those_of_their_scenes_and_some_are_left_out(toy_config: F
         torch.equal(draft, other) for draft, other in zip(whole.lead.draft, _drawn(objective, rows), strict=True)
     )  # a backdrop leaves the draft as it is
     assert objective.loss(objective.model, 3)[0].isfinite()
+
+
+def test_some_films_are_not_led_at_all(toy_config: FilmConfig, tmp_path: Path) -> None:
+    led = replace(toy_config.model, layout=True, draft=True, backdrop=True)
+    usual = {"no_layout": 0.0, "no_draft": 0.0, "no_backdrop": 0.0}
+    objective = FilmObjective(replace(toy_config, model=led, no_lead=0.3, **usual))
+    objective.prepare(tmp_path, lambda line: None)
+    lead = objective._noised(objective.films[0], np.arange(64), 4, (0, 0)).lead
+    assert lead.draft is not None and lead.backdrop is not None
+    is_told, is_staged = ([bool(one.any()) for one in part] for part in (lead.layout, lead.backdrop))
+    assert is_told == is_staged and 0.1 < is_told.count(False) / 64 < 0.5
+    assert not any(draft.any() for draft, told in zip(lead.draft, is_told, strict=True) if not told)
 
 
 def _drawn(objective: FilmObjective, rows: np.ndarray) -> torch.Tensor:

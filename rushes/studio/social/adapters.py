@@ -28,7 +28,7 @@ from rushes.studio.social import characters
 from rushes.studio.social.characters import Character, Use
 from rushes.types import GenerationRequest
 
-PLANNED = ("subject", "path")  # the conditions of films whose subjects are drawn before them
+PLANNED = ("subject", "path", "loop")  # the conditions of films whose subjects are drawn before them
 
 
 class Adapter(Base):

@@ -84,7 +84,7 @@ def test_a_picture_is_shown_where_it_can_be_and_what_is_not_is_said(house, tmp_p
         "Kitty is described in words alone: a film can be shown one subject"
     )
     for asked, why in (
-        (order("a fox", Condition(kind="loop")), "a subject and condition 'loop' contradict each other"),
+        (order("a fox", Condition(kind="remix", uri="a.mp4")), "a subject and condition 'remix' contradict each other"),
         (order("a fox", tier="still"), "a still can't be shown a subject"),
     ):
         told = cast(asked, fox)
