@@ -46,6 +46,17 @@ def end(condition: Condition, shot: Plan, cell_px: int) -> np.ndarray:
     return np.stack(list(itertools.islice(_views(condition, shot, cell_px, skipped + known), skipped, None)))
 
 
+def views(request: GenerationRequest, shot: Plan, cell_px: int) -> dict[str, np.ndarray]:
+    """Return the pictures that a film begins, ends or goes on with, uint8 `[t h w 3]` each, by the condition's kind."""
+    shown: dict[str, np.ndarray] = {}
+    for condition in request.conditions:
+        if condition.kind in ("first", "last"):
+            shown[condition.kind] = film(condition, shot, cell_px, num_frames=1)
+        elif condition.kind == "extend":
+            shown[condition.kind] = end(condition, shot, cell_px)
+    return shown
+
+
 def _views(condition: Condition, shot: Plan, cell_px: int, num_frames: int) -> Iterator[np.ndarray]:
     size = {"height": shot.rows * cell_px, "width": shot.columns * cell_px}
     return decode.filling(_file(condition), num_frames=num_frames, fps=VIEW_FPS, **size)

@@ -59,12 +59,12 @@ def along(points: Sequence[Point], num: int, reach: tuple[float, float]) -> np.n
     return ((2 * shares.T - 1) * reach).astype(np.float32)
 
 
-def steady(layout: np.ndarray, seconds: float) -> np.ndarray:
-    """Return the speed, float32 `[3]`, of a camera that moves evenly through a film and travels no farther than ours.
+def steady(layout: np.ndarray, seconds: float, travel: tuple[float, float, float] = TRAVEL) -> np.ndarray:
+    """Return the speed, float32 `[3]`, of a camera that moves evenly through a film and goes no farther than `travel`.
 
     A camera that shakes stays where it is.
     """
-    most = np.array(TRAVEL, np.float32) / max(seconds, 1e-6)
+    most = np.array(travel, np.float32) / max(seconds, 1e-6)
     return np.clip(layout[:, :CAMERA].mean(0), -most, most)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rushes import layouts
 from rushes.errors import InputError
+from rushes.models._begun import Views, begun
 from rushes.models._draft import PER_ROW, Stage, draft, field, pixels, way
 from rushes.models.autoencoder import LATENT_FPS, PatchTransform
 from rushes.models.backdrop import PATCH, BackdropModel
@@ -28,6 +29,7 @@ from rushes.types import GenerationRequest
 UNHEARD = 0.5
 CUTOUTS_APART = 500_009  # between the seed of a film's layout and that of its cut-outs
 BACKDROP_APART = 700_001  # and that of its backdrop
+BLANK = torch.zeros(0, layouts.COLUMNS)  # of a layout nothing is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,30 +61,38 @@ class Leader:
         models = {"layout": self.planner, "cutout": self.cutter, "backdrop": self.stager}
         return [name for name, model in models.items() if model is not None]
 
-    def leads(self, request: GenerationRequest, shot: Plan, subject: np.ndarray | None = None) -> list[Lead]:
+    def leads(
+        self, request: GenerationRequest, shot: Plan, subject: np.ndarray | None = None, views: Views | None = None
+    ) -> list[Lead]:
         """Return what leads each window that a film is made in.
 
-        `subject`, float32 `[4 p p]` in 0..1, colours times alpha, stands in for the first one.
+        `subject`, float32 `[4 p p]` in 0..1, colours times alpha, stands in for the first one; `views` are the pictures
+        that the film begins, ends or goes on with.
 
         Raises:
             InputError: a path, and no model that plans; a subject, and no film model that is shown any.
         """
-        rows = planned(self.planner, request, shot)
-        stretches = cut_up(rows, shot)
         if self.cutter is None and subject is not None:
             raise InputError("these weights can't be shown a subject; take others, or name none")
+        cutouts, start = self._cutouts(request, subject), None
+        if views and self.planner is not None and self.cutter is not None and self.stager is not None:
+            usual, seed = planned(self.planner, request, shot, BLANK), (request.seed + BACKDROP_APART) % 2**63
+            start = begun(views, shot, request.prompt, seed, self.stager, cutouts[0], usual)
+        rows = planned(self.planner, request, shot, start and start.rows)
+        stretches = cut_up(rows, shot)
         if (self.cutter is None and self.stager is None) or self.transform is None or not rows.any():
             return [Lead(each) for _, each in stretches]
-        cutouts = self._cutouts(request, subject)
         corner = (torch.zeros(1), torch.zeros(1))
         places = pixels(shot.rows, shot.columns, self.transform.config.cell, corner, (shot.rows, shot.columns))
         device = self.transform.mean.device
-        backdrop = self._backdrop(request, shot)
-        length_s = len(rows) / layouts.PER_SECOND
-        speed = torch.from_numpy(layouts.steady(rows.numpy(), length_s))[None].to(device)
+        length_s = float(shot.seconds - shot.given_s)
+        backdrop, at_s, travel = self._backdrop(request, shot), length_s / 2, layouts.TRAVEL
+        if start is not None:
+            backdrop, at_s, travel = start.backdrop[None], start.at_s, start.travel
+        speed = torch.from_numpy(layouts.steady(rows.numpy(), length_s, travel))[None].to(device)
         found = []
         for start_s, each in stretches:
-            since_s = torch.tensor([start_s - length_s / 2], device=device)
+            since_s = torch.tensor([start_s - at_s], device=device)
             camera = way(speed, since_s, PER_ROW * len(each))
             stage = None if backdrop is None else Stage(backdrop.to(device), camera)
             layout, where = each[None].to(device), places.to(device)
@@ -107,10 +117,11 @@ class Leader:
         return self.stager.draw(request.prompt, field(layouts.reach(shot.rows, shot.columns), PATCH), random)[None]
 
 
-def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -> Tensor:
-    """Return the layout `[q 17]` of what is made of a film, its first subject led along the path if there is one.
+def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan, known: Tensor | None = None) -> Tensor:
+    """Return a film's layout `[q 17]` from the first window's beginning, its first subject led along the path.
 
-    There is none, but zeros, where pictures or films say where things are.
+    `known [q 17]` is what is known of it, NaN where nothing is. There is none, but zeros, where pictures or films
+    say where things are and nothing of it is known.
 
     Raises:
         InputError: a path, and no model that plans.
@@ -119,14 +130,20 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
     if path is not None and model is None:
         raise InputError("these weights can't lead a subject along a path; take others, or name no path")
     loop, remix = request.condition("loop"), request.condition("remix")
-    if model is None or remix is not None or (request.conditions and not any((path, subject, loop))):
-        return torch.zeros((shot.seconds - shot.given_s) * layouts.PER_SECOND, layouts.COLUMNS)
+    num = (shot.windows[0].known_s + shot.seconds - shot.given_s) * layouts.PER_SECOND
+    is_free = not request.conditions or any((path, subject, loop))
+    if model is None or remix is not None or not (is_free or known is not None):
+        return torch.zeros(num, layouts.COLUMNS)
     random = torch.Generator().manual_seed(request.seed)
-    rows = torch.zeros(0, layouts.COLUMNS)
+    rows, held = torch.zeros(0, layouts.COLUMNS), torch.full((num, layouts.COLUMNS), torch.nan)
+    if known is not None:
+        held[: len(known)] = known
     for window in shot.windows:
-        known = rows[len(rows) - window.known_s * layouts.PER_SECOND :]
-        drawn = model.plan(request.prompt, window.seconds, random, known if len(known) else None)
-        rows = torch.cat((rows, drawn[len(known) :]))
+        start = max(0, len(rows) - window.known_s * layouts.PER_SECOND)
+        there = held[start : start + window.seconds * layouts.PER_SECOND].clone()
+        there[: len(rows) - start] = rows[start:]
+        drawn = model.plan(request.prompt, window.seconds, random, there)
+        rows = torch.cat((rows, drawn[len(rows) - start :]))
     first = rows[:, layouts.columns(0)]
     if subject is not None and not first[:, layouts.PRESENT].any():
         first[:, layouts.PRESENT] = 1.0  # it was asked for, whatever the prompt says
@@ -138,16 +155,14 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan) -
 def cut_up(rows: Tensor, shot: Plan) -> list[tuple[float, Tensor]]:
     """Return, per window that a film is made in, when it begins (s) in what is made, and its layout `[q 17]`.
 
-    What is known of a film that somebody gave has zeros.
+    What is known of a film that somebody gave is before 0 s.
     """
-    given = shot.given_s * layouts.PER_SECOND
-    whole = torch.cat((torch.zeros(given, layouts.COLUMNS), rows))
-    found, at = [], shot.given_s
+    found, before = [], shot.windows[0].known_s
+    at = before
     for window in shot.windows:
         start = at - window.known_s
-        found.append(
-            (float(start - shot.given_s), whole[start * layouts.PER_SECOND :][: window.seconds * layouts.PER_SECOND])
-        )
+        stretch = rows[start * layouts.PER_SECOND :][: window.seconds * layouts.PER_SECOND]
+        found.append((float(start - before), stretch))
         at += window.fresh_s
     return found
 

@@ -87,13 +87,13 @@ class BackdropModel(nn.Module):
     def clean(self, pictures: Tensor, t: Tensor, text: Tensor, take: Tensor) -> Tensor:
         """Predict clean pictures `[b 4 16r 16c]`, the middles of whole ones, from noised ones.
 
-        `t [b]`, `text [b m d]`, `take [b]` in 0..7; `r` and `c` are even, at most 16 and 18.
+        `t [b]`, `text [b m d]` or the same for all, `take [b]` in 0..7; `r` and `c` are even, at most 16 and 18.
         """
         b, (r, c) = len(pictures), (side // PATCH for side in pictures.shape[2:])
         patches = F.pixel_unshuffle(pictures, PATCH).flatten(2).transpose(1, 2)
         places = _middle(self.rows, r)[:, None] + _middle(self.columns, c)
         places = places.flatten(0, 1) + self.takes[take][:, None]
-        x = torch.cat((text, self.into(patches) + places), dim=1)
+        x = torch.cat((text.expand(b, -1, -1), self.into(patches) + places), dim=1)
         condition = self.time(timestep_features(t, 128))
         for block in self.blocks:
             x = block(x, condition)
@@ -107,18 +107,36 @@ class BackdropModel(nn.Module):
         return (pictures - self.clean(pictures, t, text, take)) / t.clamp(min=SMALLEST_T).view(-1, 1, 1, 1)
 
     @torch.inference_mode()
-    def draw(self, prompt: str, size: tuple[int, int], random: torch.Generator) -> Tensor:
+    def draw(
+        self,
+        prompt: str,
+        size: tuple[int, int],
+        random: torch.Generator,
+        like: Tensor | None = None,
+        known: Tensor | None = None,
+    ) -> Tensor:
         """Draw a prompt's place, `[4 16r 16c]` float32 in 0..1, its middle `size` = (r, c) patches.
 
         Each clean estimate is noised anew, so that no step carries on what the one before mistook: half of one layout
         and half of another. Source: multistep consistency sampling, arXiv 2303.01469, algorithm 1.
+
+        `like [4 16r 16c]`, RGB and how much each pixel of it counts, is a picture of the place: the take is the one
+        that is nearest to it. Where `known [16r 16c]` is 1 the place is that picture, and its depth alone is drawn.
         """
         text = self.text(torch.tensor([self.vocabulary.encode(prompt)]))
         x = torch.randn(1, CHANNELS, *(PATCH * side for side in size), generator=random)
         take = torch.randint(TAKES, (1,), generator=random)
+        wanted = x[0, :3] if like is None else (like[:3] - self.mean[:3]) / self.deviation[:3]
+        if like is not None:
+            every = self.clean(x.expand(TAKES, -1, -1, -1), torch.ones(TAKES), text, torch.arange(TAKES))
+            unlike = (every[:, :3] - wanted).square() * like[3]
+            take = unlike.sum((1, 2, 3)).argmin()[None]
         even = torch.linspace(1.0, 0.0, STEPS + 1)
         for t, following in pairwise(SHIFT * even / (1 + (SHIFT - 1) * even)):
-            x = torch.lerp(self.clean(x, t.view(1), text, take), torch.randn(x.shape, generator=random), following)
+            clean = self.clean(x, t.view(1), text, take)
+            if known is not None:
+                clean[:, :3] = torch.lerp(clean[:, :3], wanted, known)
+            x = torch.lerp(clean, torch.randn(x.shape, generator=random), following)
         return (x[0] * self.deviation + self.mean).clamp(0, 1)
 
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -108,16 +109,18 @@ class LayoutModel(nn.Module):
 
     @torch.inference_mode()
     def plan(self, prompt: str, seconds: float, random: torch.Generator, known: Tensor | None = None) -> Tensor:
-        """Draw a layout, float32 `[n 17]`, of a film of `seconds`; its first rows are `known [k 17]`, where given."""
+        """Draw a layout, float32 `[n 17]`, of a film of `seconds`, that holds `known [n 17]` wherever it is no NaN.
+
+        What is known of a row moves those of which nothing is known.
+        """
         text = self.text(torch.tensor([self.vocabulary.encode(prompt)]))
         num = round(seconds * layouts.PER_SECOND)
         rows = torch.randn(1, num, layouts.COLUMNS, generator=random)
         lasting = torch.tensor([float(seconds)])
-        held = torch.zeros(0, layouts.COLUMNS) if known is None else (known - self.mean) / self.deviation
+        held = torch.full_like(rows[0], torch.nan) if known is None else (known - self.mean) / self.deviation
         times = torch.linspace(1.0, 0.0, STEPS + 1)
         for t, following in pairwise(times):  # straight steps towards the clean estimate
-            clean = self._emptied(self.clean(rows, t.view(1), text, lasting))
-            clean[:, : len(held)] = held
+            clean = self._emptied(moved(self.clean(rows, t.view(1), text, lasting)[0], held)[None])
             rows = torch.lerp(clean, rows, following / t)
         return settled(rows[0] * self.deviation + self.mean)
 
@@ -132,6 +135,20 @@ class LayoutModel(nn.Module):
             if present[0, :, columns][:, layouts.PRESENT].mean() < HALF:
                 clean[:, :, columns] = (-self.mean / self.deviation)[columns]
         return clean
+
+
+def moved(rows: Tensor, held: Tensor) -> Tensor:
+    """Return `rows [n f]`, each column moved so that it is `held [n f]` where that is no NaN.
+
+    Between two rows that are held it is moved evenly, before the first and after the last as they are.
+    """
+    rows = rows.clone()
+    for column in range(rows.shape[1]):
+        where = torch.nonzero(~held[:, column].isnan())[:, 0].numpy()
+        if len(where):
+            away = (held[where, column] - rows[where, column]).numpy()
+            rows[:, column] += torch.from_numpy(np.interp(np.arange(len(rows)), where, away)).to(rows)
+    return rows
 
 
 def settled(layout: Tensor) -> Tensor:

@@ -133,6 +133,33 @@ def test_a_loop_s_plan_comes_back(model: LayoutModel) -> None:
     assert (seam <= steps.max(0).values + 1e-5).all() and not torch.equal(rows, free)
 
 
+def test_a_film_that_begins_with_a_picture_is_led_from_it(leader: Leader) -> None:
+    stager = BackdropModel(backdrop.tiny()).eval().requires_grad_(False)
+    stager.mean.fill_(0.5)
+    request = ask(conditions=(Condition(kind="first", uri="sea.png"),))
+    views = {"first": np.random.default_rng(0).integers(0, 255, (1, 36, 64, 3), np.uint8)}
+    whole, shot = replace(leader, stager=stager), tiers.plan(request)
+    (lead,) = whole.leads(request, shot, views=views)
+    (other,) = whole.leads(request, shot, views={"first": 255 - views["first"]})
+    assert lead.backdrop.shape == (1, 6, 6, 9, 16) and not torch.equal(lead.backdrop, other.backdrop)
+    assert torch.equal(lead.backdrop, whole.leads(request, shot, views=views)[0].backdrop)
+    (alone,) = leader.leads(request, shot, views=views)
+    assert alone.backdrop is None and not alone.layout.any()  # no model draws its place
+
+
+def test_an_extension_s_plan_begins_with_what_is_known(model: LayoutModel) -> None:
+    extended = Condition(kind="extend", uri="film.mp4", seconds=3)
+    request = ask(14, conditions=(extended,))
+    shot = tiers.plan(request)
+    known = torch.full((52, layouts.COLUMNS), torch.nan)
+    known[:8, 0] = 0.25
+    rows = planned(model, request, shot, known)
+    assert len(rows) == 52 and torch.allclose(rows[:8, 0], torch.tensor(0.25), atol=1e-5)
+    starts, windows = zip(*cut_up(rows, shot), strict=True)
+    assert starts == (-2, 6) and [len(each) for each in windows] == [40, 20]
+    assert not planned(model, request, shot).any()
+
+
 def test_a_turned_lead_begins_later_and_ends_with_what_was_before() -> None:
     rows = torch.arange(12.0)[None, :, None].expand(1, 12, layouts.COLUMNS)
     draft = torch.arange(6.0).view(1, 1, 6, 1, 1)

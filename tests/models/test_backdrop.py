@@ -57,3 +57,25 @@ def test_takes_are_laid_out_in_their_own_ways(model: BackdropModel) -> None:
     x, t, text = torch.zeros(2, 4, 32, 32), torch.ones(2), model.text(torch.ones(2, 4, dtype=torch.long))
     first, second = model.clean(x, t, text, torch.tensor([1, 2]))
     assert not torch.allclose(first, second, atol=1e-3)
+
+
+def test_of_all_takes_the_one_like_a_picture_is_drawn(model: BackdropModel) -> None:
+    model.takes.data.normal_()
+    random = [torch.Generator().manual_seed(1) for _ in range(3)]
+    x = torch.randn(1, 4, 64, 96, generator=random[0])
+    text = model.text(torch.tensor([model.vocabulary.encode("red cat")]))
+    every = model.clean(x.expand(8, -1, -1, -1), torch.ones(8), text, torch.arange(8)) * model.deviation + model.mean
+    drawn = [
+        model.draw("red cat", (4, 6), torch.Generator().manual_seed(1), torch.cat((take[:3], torch.ones(1, 64, 96))))
+        for take in every
+    ]
+    assert len({picture.sum().item() for picture in drawn}) == 8
+
+
+def test_what_is_known_of_a_place_stays_as_it_is(model: BackdropModel) -> None:
+    like = torch.rand(4, 64, 96)
+    known = torch.zeros(64, 96)
+    known[10:40, 20:60] = 1
+    drawn = model.draw("red cat", (4, 6), torch.Generator().manual_seed(1), like, known)
+    assert torch.allclose(drawn[:3, known > 0], like[:3, known > 0], atol=1e-5)
+    assert not torch.allclose(drawn[:3, known < 1], like[:3, known < 1], atol=0.05)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rushes import layouts
-from rushes.models.layout import LayoutModel, settled, tiny
+from rushes.models.layout import LayoutModel, moved, settled, tiny
 from rushes.nn import weights
 
 
@@ -36,3 +36,19 @@ def test_weights_come_back_as_they_were(model: LayoutModel, tmp_path: Path) -> N
     assert torch.equal(again.mean, model.mean)
     wanted, found = (m.plan("cat", 1, torch.Generator().manual_seed(3)).numpy() for m in (model, again))
     assert np.abs(wanted - found).max() < 0.1  # shipped weights are bfloat16
+
+
+def test_a_plan_holds_what_is_known_and_is_moved_by_it(model: LayoutModel) -> None:
+    free = model.plan("red cat", 3, torch.Generator().manual_seed(0))
+    known = torch.full_like(free, torch.nan)
+    known[0, 0], known[-1, 1] = 0.3, -0.2
+    held = model.plan("red cat", 3, torch.Generator().manual_seed(0), known)
+    assert float(held[0, 0]) == pytest.approx(0.3, abs=1e-5) and float(held[-1, 1]) == pytest.approx(-0.2, abs=1e-5)
+    assert not torch.allclose(held[5, :2], free[5, :2])
+
+
+def test_rows_between_two_that_are_known_are_moved_evenly() -> None:
+    rows, held = torch.zeros(7, 2), torch.full((7, 2), torch.nan)
+    held[1, 0], held[5, 0] = 1.0, 3.0
+    changed = moved(rows, held)
+    assert changed[:, 0].tolist() == [1, 1, 1.5, 2, 2.5, 3, 3] and not changed[:, 1].any() and not rows.any()

@@ -1,0 +1,149 @@
+"""What leads a film that begins, ends or goes on with given pictures: their place, and their subjects where they are.
+
+q quarters of a second, h w view pixels, p pixels of a cut-out, P Q pixels of a backdrop
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rushes import layouts
+from rushes.models._draft import PER_ROW, Stage, field, pixels, seen
+from rushes.models._found import Spot, covered, find
+from rushes.models.backdrop import PATCH, BackdropModel
+from rushes.tiers import Plan
+
+Views = Mapping[str, np.ndarray]  # the pictures of "first", "last" and "extend", uint8 [t h w 3], 8 a second
+SURE = 0.35  # of what sets a picture apart from its place, that a subject must explain to be there
+AROUND = 5  # view pixels about a subject that are not its place: its shadow, and what was found a little beside it
+PLACED = (layouts.X, layouts.Y, layouts.SIDE, layouts.FACING, layouts.PRESENT)
+
+
+class Begun(NamedTuple):
+    """What pictures say of a film: `rows [q 17]`, NaN where they say nothing, and the place `backdrop [4 P Q]`.
+
+    The camera looks at the backdrop's middle at `at_s`, in seconds of what is made; `travel` is how far it may go.
+    """
+
+    rows: Tensor
+    backdrop: Tensor
+    at_s: float
+    travel: tuple[float, float, float]
+
+
+def begun(
+    views: Views, shot: Plan, prompt: str, seed: int, stager: BackdropModel, cutouts: Tensor, usual: Tensor
+) -> Begun:
+    """Return what `views` say of a film whose subjects look like `cutouts [2 4 p p]`.
+
+    `usual [q 17]` is a layout of the prompt's: the subjects that are there are sought, and about where they are. The
+    place is the first picture's, or that of a film's end, or else the last one's: what it shows of it, and around that
+    and behind the subjects what the prompt says.
+    """
+    reach = layouts.reach(shot.rows, shot.columns)
+    kind = next(kind for kind in ("first", "extend", "last") if kind in views)
+    size = field(layouts.BACKDROP_REACH, PATCH)
+    like = _within(_colours(views[kind][-1]), size, reach)
+
+    def draw(known: Tensor | None) -> Tensor:
+        return stager.draw(prompt, size, torch.Generator().manual_seed(seed), like, known)
+
+    behind, rows = _behind(draw(None), shot, views[kind].shape[1]), torch.full_like(usual, torch.nan)
+    taken, there = torch.zeros(1, *views[kind].shape[1:3]), _there(usual)
+    for name, pictures in views.items():
+        for row, picture in _rows(name, pictures, len(rows)):
+            view = _colours(picture)
+            spots = _spots(view, behind, {index: cutouts[index] for index in there}, reach, usual[row])
+            for index, spot in spots.items():
+                rows[row, layouts.columns(index)][list(PLACED)] = torch.tensor([*spot[:4], 1.0])
+            if name == kind:
+                taken = _taken(spots, cutouts, (view.shape[1], view.shape[2]), reach)
+    at, _ = _rows(kind, views[kind], len(rows))[-1]
+    for index in there:
+        subject, x = rows[:, layouts.columns(index)], float(usual[at, layouts.columns(index)][layouts.X])
+        if subject.isnan().all() and abs(x) < reach[0]:  # else it comes in later, or has gone
+            subject[:, layouts.PRESENT] = 0.0
+    if {"first", "last"} <= set(views):
+        rows[:, : layouts.CAMERA] = 0.0  # where it would go between two pictures nobody can say
+    free = like[3] * (1 - _within(taken, size, reach)[0])
+    return Begun(rows, draw(free), float(shot.seconds) if kind == "last" else 0.0, _travel(reach))
+
+
+def _travel(reach: tuple[float, float]) -> tuple[float, float, float]:
+    """Return how far a camera may go from a backdrop's middle: across, down, log2 of the zoom."""
+    wide, high = layouts.BACKDROP_REACH
+    room = wide - reach[0], high - reach[1], math.log2(min(wide / reach[0], high / reach[1]))
+    across, down, zoom = (min(pair) for pair in zip(layouts.TRAVEL, room, strict=True))
+    return across, down, zoom
+
+
+def _there(rows: Tensor) -> list[int]:
+    """Return which subjects are in a layout."""
+    return [index for index in range(layouts.NUM_SUBJECTS) if rows[:, layouts.columns(index)][:, layouts.PRESENT].any()]
+
+
+def _behind(backdrop: Tensor, shot: Plan, height: int) -> Tensor:
+    """Return a place as a camera that stands still sees it, `[3 h w]` in 0..1."""
+    corner, grid = (torch.zeros(1), torch.zeros(1)), (shot.rows, shot.columns)
+    places = pixels(*grid, height // shot.rows, corner, grid)
+    return (seen(Stage(backdrop[None], torch.zeros(1, 1, layouts.CAMERA)), places)[0, :, 0] + 1) / 2
+
+
+def _spots(
+    view: Tensor, behind: Tensor, cutouts: dict[int, Tensor], reach: tuple[float, float], usual: Tensor
+) -> dict[int, Spot]:
+    """Return where subjects are in a view, the surest first: where one is, there is no other."""
+    found: dict[int, Spot] = {}
+    while len(found) < len(cutouts):
+        tried = {}
+        for index in cutouts.keys() - found.keys():
+            subject = usual[layouts.columns(index)]
+            about = float(subject[layouts.Y]), float(subject[layouts.SIDE])
+            tried[index] = find(view, behind, cutouts[index], reach, about)
+        best = max(tried, key=lambda index: tried[index].share)
+        if tried[best].share < SURE:
+            break
+        found[best] = tried[best]
+        gone = _taken({best: tried[best]}, cutouts, (view.shape[1], view.shape[2]), reach)
+        view = torch.lerp(view, behind, gone)
+    return found
+
+
+def _taken(
+    spots: Mapping[int, Spot], cutouts: Mapping[int, Tensor] | Tensor, size: tuple[int, int], reach: tuple[float, float]
+) -> Tensor:
+    """Return how much of a view's pixels subjects and what is just beside them take, `[1 h w]`."""
+    taken = torch.zeros(1, *size)
+    for index, spot in spots.items():
+        taken = torch.maximum(taken, covered(spot, cutouts[index], size, reach))
+    return F.max_pool2d(taken[None], 2 * AROUND + 1, stride=1, padding=AROUND)[0]
+
+
+def _rows(kind: str, pictures: np.ndarray, num: int) -> list[tuple[int, np.ndarray]]:
+    """Return which of a layout's `num` rows the pictures of a condition show, and the picture of each."""
+    if kind == "extend":
+        return list(enumerate(pictures[PER_ROW - 1 :: PER_ROW]))
+    return [(0 if kind == "first" else num - 1, pictures[-1])]
+
+
+def _colours(picture: np.ndarray) -> Tensor:
+    """`[h w 3]` -> `[3 h w]` in 0..1."""
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+
+
+def _within(view: Tensor, size: tuple[int, int], reach: tuple[float, float]) -> Tensor:
+    """Return a view `[c h w]` as the middle of a backdrop of `size` patches, `[c+1 P Q]`; last, where it is."""
+    lines = []
+    for num, extent in zip(size, reach[::-1], strict=True):
+        at = torch.arange(num * PATCH) + 0.5 - num * PATCH / 2
+        lines.append(at / layouts.BACKDROP_UNIT_PX / extent)
+    spots = torch.stack(torch.meshgrid(lines[1], lines[0], indexing="xy"), dim=-1)
+    found = F.grid_sample(view[None], spots[None], padding_mode="border", align_corners=False)[0]
+    return torch.cat((found, (spots.abs() <= 1).all(-1)[None].to(view)))
