@@ -47,13 +47,15 @@ def end(condition: Condition, shot: Plan, cell_px: int) -> np.ndarray:
 
 
 def views(request: GenerationRequest, shot: Plan, cell_px: int) -> dict[str, np.ndarray]:
-    """Return the pictures that a film begins, ends or goes on with, uint8 `[t h w 3]` each, by the condition's kind."""
+    """Return the pictures that a film begins, ends, goes on or is made anew from, `[t h w 3]` uint8, by condition."""
     shown: dict[str, np.ndarray] = {}
     for condition in request.conditions:
         if condition.kind in ("first", "last"):
             shown[condition.kind] = film(condition, shot, cell_px, num_frames=1)
         elif condition.kind == "extend":
             shown[condition.kind] = end(condition, shot, cell_px)
+        elif condition.kind == "remix":
+            shown[condition.kind] = film(condition, shot, cell_px, num_frames=shot.seconds * VIEW_FPS)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""What leads a film that begins, ends or goes on with given pictures: their place, and their subjects where they are.
+"""What leads a film that begins, ends, goes on or is made anew from pictures: their place, and who is where in them.
 
 q quarters of a second, h w view pixels, p pixels of a cut-out, P Q pixels of a backdrop
 """
@@ -6,7 +6,7 @@ q quarters of a second, h w view pixels, p pixels of a cut-out, P Q pixels of a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +17,16 @@ from torch import Tensor
 from rushes import layouts
 from rushes.models._draft import PER_ROW, Stage, field, pixels, seen
 from rushes.models._found import Spot, covered, find
-from rushes.models.backdrop import PATCH, BackdropModel
+from rushes.models.backdrop import PATCH
 from rushes.tiers import Plan
+from rushes.types import Area
 
-Views = Mapping[str, np.ndarray]  # the pictures of "first", "last" and "extend", uint8 [t h w 3], 8 a second
+KINDS = ("first", "extend", "last", "remix")
+Views = Mapping[str, np.ndarray]  # of "first", "last", "extend" and "remix", uint8 [t h w 3], 8 a second
+Draw = Callable[[Tensor, Tensor | None], Tensor]  # a backdrop, as `BackdropModel.draw` with `like` and `known`
+WIDEST = field(layouts.BACKDROP_REACH, PATCH)
 SURE = 0.35  # of what sets a picture apart from its place, that a subject must explain to be there
+JUMP = (0.3, 0.3, 0.8)  # in half a second: x, y (units) and log2 of its side
 AROUND = 5  # view pixels about a subject that are not its place: its shadow, and what was found a little beside it
 PLACED = (layouts.X, layouts.Y, layouts.SIDE, layouts.FACING, layouts.PRESENT)
 
@@ -38,42 +43,80 @@ class Begun(NamedTuple):
     travel: tuple[float, float, float]
 
 
-def begun(
-    views: Views, shot: Plan, prompt: str, seed: int, stager: BackdropModel, cutouts: Tensor, usual: Tensor
-) -> Begun:
+def begun(views: Views, shot: Plan, draw: Draw, cutouts: Tensor, usual: Tensor, area: Area | None = None) -> Begun:
     """Return what `views` say of a film whose subjects look like `cutouts [2 4 p p]`.
 
     `usual [q 17]` is a layout of the prompt's: the subjects that are there are sought, and about where they are. The
     place is the first picture's, or that of a film's end, or else the last one's: what it shows of it, and around that
-    and behind the subjects what the prompt says.
+    and behind the subjects what the prompt says. Of a film that is made anew only where things are is kept, and, where
+    it is made anew in one `area` alone, the place around that; there the subject comes.
     """
-    reach = layouts.reach(shot.rows, shot.columns)
-    kind = next(kind for kind in ("first", "extend", "last") if kind in views)
-    size = field(layouts.BACKDROP_REACH, PATCH)
-    like = _within(_colours(views[kind][-1]), size, reach)
-
-    def draw(known: Tensor | None) -> Tensor:
-        return stager.draw(prompt, size, torch.Generator().manual_seed(seed), like, known)
-
-    behind, rows = _behind(draw(None), shot, views[kind].shape[1]), torch.full_like(usual, torch.nan)
+    reach, kind = layouts.reach(shot.rows, shot.columns), next(kind for kind in KINDS if kind in views)
+    like = _within(_colours(views[kind][-1]), WIDEST, reach)
+    behind, rows = _behind(draw(like, None), shot, views[kind].shape[1]), torch.full_like(usual, torch.nan)
+    looks = [cutouts]
+    if kind == "remix":  # the place and the colours may be others now: what moves is the subject, in any colour
+        behind = _colours(np.median(views[kind], axis=0).astype(np.uint8))
+        looks.append(cutouts[:, 3:].expand(-1, 4, -1, -1))
     taken, there = torch.zeros(1, *views[kind].shape[1:3]), _there(usual)
-    for name, pictures in views.items():
+    for name, pictures in views.items() if area is None else ():
         for row, picture in _rows(name, pictures, len(rows)):
             view = _colours(picture)
-            spots = _spots(view, behind, {index: cutouts[index] for index in there}, reach, usual[row])
+            spots = _spots(view, behind, {index: [look[index] for look in looks] for index in there}, reach, usual[row])
             for index, spot in spots.items():
                 rows[row, layouts.columns(index)][list(PLACED)] = torch.tensor([*spot[:4], 1.0])
             if name == kind:
                 taken = _taken(spots, cutouts, (view.shape[1], view.shape[2]), reach)
-    at, _ = _rows(kind, views[kind], len(rows))[-1]
     for index in there:
-        subject, x = rows[:, layouts.columns(index)], float(usual[at, layouts.columns(index)][layouts.X])
-        if subject.isnan().all() and abs(x) < reach[0]:  # else it comes in later, or has gone
-            subject[:, layouts.PRESENT] = 0.0
+        _smooth(rows[:, layouts.columns(index)])
+    if kind == "remix":
+        rows[:, : layouts.CAMERA] = 0.0
+        if area is not None:
+            taken = _inside(area, taken)
+            rows[len(rows) // 2, layouts.columns(0)][:2] = _middle(area, reach)
+        free = like[3] * (area is not None)
+    else:
+        _come_in(rows, usual, _rows(kind, views[kind], len(rows))[-1][0], reach)
+        free = like[3]
     if {"first", "last"} <= set(views):
         rows[:, : layouts.CAMERA] = 0.0  # where it would go between two pictures nobody can say
-    free = like[3] * (1 - _within(taken, size, reach)[0])
-    return Begun(rows, draw(free), float(shot.seconds) if kind == "last" else 0.0, _travel(reach))
+    backdrop = draw(like, free * (1 - _within(taken, WIDEST, reach)[0]))
+    return Begun(rows, backdrop, float(shot.seconds) if kind == "last" else 0.0, _travel(reach))
+
+
+def _smooth(subject: Tensor) -> None:
+    """Take out of a subject's rows `[q 7]` those that are far from where it was just before and is just after."""
+    known = torch.nonzero(~subject[:, layouts.X].isnan())[:, 0]
+    if len(known) < 3:
+        return
+    places = subject[known][:, (layouts.X, layouts.Y, layouts.SIDE)]
+    for at, row in enumerate(known):
+        first = min(max(at - 1, 0), len(known) - 3)
+        if bool(((places[at] - places[first : first + 3].median(0).values).abs() > torch.tensor(JUMP)).any()):
+            subject[row] = torch.nan
+
+
+def _come_in(rows: Tensor, usual: Tensor, at: int, reach: tuple[float, float]) -> None:
+    """Let who is not in the picture of row `at`, and would be, not be there; others come in later, or have gone."""
+    for index in _there(usual):
+        subject, x = rows[:, layouts.columns(index)], float(usual[at, layouts.columns(index)][layouts.X])
+        if subject.isnan().all() and abs(x) < reach[0]:
+            subject[:, layouts.PRESENT] = 0.0
+
+
+def _middle(area: Area, reach: tuple[float, float]) -> Tensor:
+    """Return the middle of an area, (x, y) in units."""
+    left, top, right, bottom = area
+    return torch.tensor([(left + right - 1) * reach[0], (top + bottom - 1) * reach[1]])
+
+
+def _inside(area: Area, view: Tensor) -> Tensor:
+    """Return which pixels of a view `[1 h w]` an area has, as ones."""
+    left, top, right, bottom = area
+    mask = torch.zeros_like(view)
+    high, wide = view.shape[1:]
+    mask[:, round(top * high) : round(bottom * high), round(left * wide) : round(right * wide)] = 1.0
+    return mask
 
 
 def _travel(reach: tuple[float, float]) -> tuple[float, float, float]:
@@ -97,21 +140,22 @@ def _behind(backdrop: Tensor, shot: Plan, height: int) -> Tensor:
 
 
 def _spots(
-    view: Tensor, behind: Tensor, cutouts: dict[int, Tensor], reach: tuple[float, float], usual: Tensor
+    view: Tensor, behind: Tensor, looks: dict[int, list[Tensor]], reach: tuple[float, float], usual: Tensor
 ) -> dict[int, Spot]:
-    """Return where subjects are in a view, the surest first: where one is, there is no other."""
+    """Return where subjects are in a view, each in one of its looks, the surest first: where one is is no other."""
     found: dict[int, Spot] = {}
-    while len(found) < len(cutouts):
+    while len(found) < len(looks):
         tried = {}
-        for index in cutouts.keys() - found.keys():
+        for index in looks.keys() - found.keys():
             subject = usual[layouts.columns(index)]
             about = float(subject[layouts.Y]), float(subject[layouts.SIDE])
-            tried[index] = find(view, behind, cutouts[index], reach, about)
+            seen_as = [find(view, behind, look, reach, about) for look in looks[index]]
+            tried[index] = max(seen_as, key=lambda spot: spot.share)
         best = max(tried, key=lambda index: tried[index].share)
         if tried[best].share < SURE:
             break
         found[best] = tried[best]
-        gone = _taken({best: tried[best]}, cutouts, (view.shape[1], view.shape[2]), reach)
+        gone = _taken({best: tried[best]}, {best: looks[best][0]}, (view.shape[1], view.shape[2]), reach)
         view = torch.lerp(view, behind, gone)
     return found
 
@@ -128,8 +172,11 @@ def _taken(
 
 def _rows(kind: str, pictures: np.ndarray, num: int) -> list[tuple[int, np.ndarray]]:
     """Return which of a layout's `num` rows the pictures of a condition show, and the picture of each."""
+    shown = list(enumerate(pictures[PER_ROW - 1 :: PER_ROW]))
     if kind == "extend":
-        return list(enumerate(pictures[PER_ROW - 1 :: PER_ROW]))
+        return shown
+    if kind == "remix":
+        return shown[::2]
     return [(0 if kind == "first" else num - 1, pictures[-1])]
 
 

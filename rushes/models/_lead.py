@@ -5,6 +5,7 @@ q quarters of a second, p pixels of a cut-out, c channels, t h w latent grid
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from rushes import layouts
 from rushes.errors import InputError
-from rushes.models._begun import Views, begun
+from rushes.models._begun import WIDEST, Views, begun
 from rushes.models._draft import PER_ROW, Stage, draft, field, pixels, way
 from rushes.models.autoencoder import LATENT_FPS, PatchTransform
 from rushes.models.backdrop import PATCH, BackdropModel
@@ -76,8 +77,9 @@ class Leader:
             raise InputError("these weights can't be shown a subject; take others, or name none")
         cutouts, start = self._cutouts(request, subject), None
         if views and self.planner is not None and self.cutter is not None and self.stager is not None:
-            usual, seed = planned(self.planner, request, shot, BLANK), (request.seed + BACKDROP_APART) % 2**63
-            start = begun(views, shot, request.prompt, seed, self.stager, cutouts[0], usual)
+            usual, remix = planned(self.planner, request, shot, BLANK), request.condition("remix")
+            draw = functools.partial(self._place, request, WIDEST)
+            start = begun(views, shot, draw, cutouts[0], usual, None if remix is None else remix.area)
         rows = planned(self.planner, request, shot, start and start.rows)
         stretches = cut_up(rows, shot)
         if (self.cutter is None and self.stager is None) or self.transform is None or not rows.any():
@@ -86,9 +88,11 @@ class Leader:
         places = pixels(shot.rows, shot.columns, self.transform.config.cell, corner, (shot.rows, shot.columns))
         device = self.transform.mean.device
         length_s = float(shot.seconds - shot.given_s)
-        backdrop, at_s, travel = self._backdrop(request, shot), length_s / 2, layouts.TRAVEL
+        at_s, travel, backdrop = length_s / 2, layouts.TRAVEL, None
         if start is not None:
             backdrop, at_s, travel = start.backdrop[None], start.at_s, start.travel
+        elif self.stager is not None:
+            backdrop = self._place(request, field(layouts.reach(shot.rows, shot.columns), PATCH))[None]
         speed = torch.from_numpy(layouts.steady(rows.numpy(), length_s, travel))[None].to(device)
         found = []
         for start_s, each in stretches:
@@ -109,12 +113,13 @@ class Leader:
             cutouts = torch.stack((torch.from_numpy(subject), *cutouts[1:]))
         return cutouts[None]
 
-    def _backdrop(self, request: GenerationRequest, shot: Plan) -> Tensor | None:
-        """Return the place as wide as the camera may see it, `[1 4 P Q]`."""
-        if self.stager is None:
-            return None
+    def _place(
+        self, request: GenerationRequest, size: tuple[int, int], like: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
+        """Return the prompt's place, `[4 P Q]`, as `BackdropModel.draw` does."""
+        assert self.stager is not None
         random = torch.Generator().manual_seed((request.seed + BACKDROP_APART) % 2**63)
-        return self.stager.draw(request.prompt, field(layouts.reach(shot.rows, shot.columns), PATCH), random)[None]
+        return self.stager.draw(request.prompt, size, random, like, known)
 
 
 def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan, known: Tensor | None = None) -> Tensor:
@@ -129,10 +134,10 @@ def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan, k
     path, subject = request.condition("path"), request.condition("subject")
     if path is not None and model is None:
         raise InputError("these weights can't lead a subject along a path; take others, or name no path")
-    loop, remix = request.condition("loop"), request.condition("remix")
+    loop = None if request.condition("remix") else request.condition("loop")
     num = (shot.windows[0].known_s + shot.seconds - shot.given_s) * layouts.PER_SECOND
     is_free = not request.conditions or any((path, subject, loop))
-    if model is None or remix is not None or not (is_free or known is not None):
+    if model is None or not (is_free or known is not None):
         return torch.zeros(num, layouts.COLUMNS)
     random = torch.Generator().manual_seed(request.seed)
     rows, held = torch.zeros(0, layouts.COLUMNS), torch.full((num, layouts.COLUMNS), torch.nan)

@@ -70,7 +70,7 @@ def test_a_path_leads_the_first_subject(model: LayoutModel) -> None:
     assert (x.diff() > 0).all() and x[0] == pytest.approx(-(1 - 2 * (0.1 + 0.8 / 24)) * 8 / 9, abs=1e-4)
 
 
-def test_where_a_film_says_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
+def test_where_pictures_that_are_not_read_say_where_things_are_nothing_is_planned(model: LayoutModel) -> None:
     request = ask(conditions=(REMIX, Condition(kind="loop")))
     assert not planned(model, request, tiers.plan(request)).any()
     assert not planned(None, ask(), tiers.plan(ask())).any()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +26,6 @@ from rushes.studio.members.accounts import User
 from rushes.studio.social import characters
 from rushes.studio.social.characters import Character, Use
 from rushes.types import GenerationRequest
-
-PLANNED = ("subject", "path", "loop")  # the conditions of films whose subjects are drawn before them
 
 
 class Adapter(Base):
@@ -69,20 +66,17 @@ def unsaid(prompt: str, adapter: Adapter, name: str) -> str:
     return _pattern(adapter).sub(lambda _: name, prompt)
 
 
-def why_not(house: House, model: str, kinds: Iterable[str], adapter: Adapter) -> str:
-    """Return why a film of a model and conditions can't show a character as it was learned; empty where it can."""
+def why_not(house: House, model: str, adapter: Adapter) -> str:
+    """Return why a film of a model can't show a character as it was learned; empty where it can."""
     if model != tiers.MODEL:
         return f"{model} knows no trained characters"
     base = _base(Path(house.config.weights or SHIPPED))
-    if base not in (None, adapter.base):
-        return "it was trained for other weights; train it again"
-    against = [kind for kind in kinds if kind not in PLANNED]
-    return f"a trained character and condition {against[0]!r} contradict each other" if against else ""
+    return "" if base in (None, adapter.base) else "it was trained for other weights; train it again"
 
 
 def fits(house: House, request: GenerationRequest, adapter: Adapter) -> bool:
     """Return whether a film can show a character as it was learned."""
-    return not why_not(house, request.model, [one.kind for one in request.conditions], adapter)
+    return not why_not(house, request.model, adapter)
 
 
 def own(session: Session, user: User, prompt: str) -> list[tuple[Character, Adapter]]:

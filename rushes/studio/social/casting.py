@@ -50,7 +50,7 @@ def cast(house: House, session: Session, caller: Caller, order: Order, character
             subject = Condition(kind="subject", uri=characters.still_key(one, still), sha256=still.sha256)
             request = replace(request, conditions=(*request.conditions, subject))
             if one.id in learned:
-                why = adapters.why_not(house, request.model, kinds, learned[one.id])
+                why = adapters.why_not(house, request.model, learned[one.id])
                 notes.append(f"{one.name} is shown as its still: {why}")
         else:
             notes.append(f"{one.name} is described in words alone: {why}")
