@@ -1,12 +1,12 @@
-"""The film model for one accelerator: deeper, every aspect, one or two subjects, led; millions of samples."""
+"""The film model for one accelerator: every aspect, one or two subjects, on from the shipped weights."""
 
 from dataclasses import replace
 
-from rushes.models.transformer import TransformerConfig
 from rushes.train.film import Bucket, FilmConfig
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.presets.film import film
 from rushes.train.presets.film_led import MIXED
+from rushes.train.presets.film_thin import film_thin
 from rushes.train.trainer import RunConfig
 
 OTHER_GRIDS = ((16, 9), (12, 12), (8, 19), (19, 8), (10, 15), (15, 10))
@@ -23,9 +23,12 @@ def film_gpu() -> FilmConfig:
     base = film()
     return replace(
         base,
-        run=RunConfig(steps=24000, checkpoint_every=1000, preview_every=4000, log_every=100, compile=True),
+        run=RunConfig(
+            steps=24000, checkpoint_every=1000, preview_every=4000, log_every=100, compile=True, init="weights/film"
+        ),
         optimizer=OptimizerConfig(lr=1.5e-3, muon_lr=0.03, ema=0.9995),
-        model=TransformerConfig(depth=8, hidden=704, layout=True, draft=True, backdrop=True),
+        model=film_thin().model,
+        no_lead=0.08,
         filters=replace(base.filters, num_subjects_weights=MIXED),
         buckets=(*wide, *others),
         workers=16,
