@@ -3,9 +3,10 @@
 Both run the same number of steps with prompted and unprompted velocity, eager and with `--compile` compiled too, each
 in a process of its own as its users run it, taking turns; the figure is the median of the ratios of neighbours, of
 seconds and of CPU seconds: with one thread the latter hold on a busy machine as well. Ours is the film model that ships
-and the runtime of `Generator`: it is led by a layout and a draft, freed memory is kept, on a CPU the two velocities
-have a share of the cores each, and prompts are read before. `--same-memory` keeps it for all, `--batched` runs our two
-velocities as one batch like theirs. Diffusers' weights are random: speed alone is compared.
+and the runtime of `Generator`: it is led by a layout, a draft and a backdrop, what no step changes is computed once a
+film (and timed), freed memory is kept, several cores have a velocity each, and prompts are read before. `--same-memory`
+keeps it for all, `--batched` runs our two velocities as one batch like theirs. Diffusers' weights are random: speed
+alone is compared.
 `pip install diffusers` first; `--compile` needs a C++ compiler.
 """
 
@@ -49,28 +50,32 @@ def led(config: TransformerConfig, grid: Grid, num: int) -> Lead:
 
 def ours(grid: Grid, how: argparse.Namespace) -> Run:
     """Return a closure that denoises one film."""
-    model = Transformer.from_pretrained(how.weights).eval().requires_grad_(False)
+    model = Transformer.from_pretrained(how.weights).eval().requires_grad_(False).lay()
     if how.compile:
         for block in model.blocks:
             block.compile()
-    config, seconds = model.config, grid[0]
-    ids = torch.randint(0, len(config.text.words), (2, config.text.length)).split(2 if how.batched else 1)
-    num = len(ids[0])
-    span, lead = (torch.zeros(num), torch.full((num,), float(seconds))), led(config, grid, num)
+    config, seconds, times = model.config, grid[0], schedule.grid(how.steps, 2.0)
+    ids = torch.randint(0, len(config.text.words), (2, config.text.length))
+    is_batched, span = how.batched or how.threads == 1, (torch.zeros(1), torch.full((1,), float(seconds)))
+    lead = led(config, grid, 2 if is_batched else 1)
     noise = torch.randn(1, config.channels, seconds * config.patch_frames, *grid[1:])
     with torch.inference_mode():
-        prompts = [model.read(each) for each in ids]
+        prompts = [model.read(each) for each in ids.split(1)]
 
     def run() -> object:
         with torch.inference_mode(), machine.abreast(len(ids)) as at_once:
+            ready = at_once([functools.partial(model.ready, grid, each, times[:-1, None], span) for each in prompts])
+            ready = [model.together(ready)] if is_batched else ready
+            ready = at_once([functools.partial(model.led, each, lead) for each in ready])
+            torch.set_num_threads(1)  # as `Generator` does: `at_once` has the cores
 
             def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-                x, t = x.repeat(num, 1, 1, 1, 1), t.repeat(num)
-                parts = at_once([functools.partial(model, x, t, each, span, None, lead) for each in prompts])
+                step = times.tolist().index(float(t[0]))
+                parts = at_once([functools.partial(model.velocity, x, each, step) for each in ready])
                 prompted, plain = torch.cat(parts).chunk(2)
                 return plain + 3.0 * (prompted - plain)
 
-            return samplers.euler(velocity, noise, schedule.grid(how.steps, 2.0))
+            return samplers.euler(velocity, noise, times)
 
     return run
 

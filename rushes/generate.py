@@ -18,9 +18,9 @@ from rushes.layouts import COLUMNS, PER_SECOND
 from rushes.models._lead import Leader, told, turned
 from rushes.models._room import film_bytes
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
-from rushes.models.transformer import Lead, Transformer
+from rushes.models.transformer import Lead, Ready, Transformer
 from rushes.nn import lora, machine, weights
-from rushes.tiers import LEGAL_FPS, Plan, Window, plan
+from rushes.tiers import LEGAL_FPS, Plan, plan
 from rushes.types import Estimate, GenerationRequest
 
 assert LEGAL_FPS == (ENCODED_FPS, PAINTED_FPS) and given.VIEW_FPS == ENCODED_FPS
@@ -60,6 +60,7 @@ class Generator:
                 film, folded = lora.merge(film, adapter), float(adapter.facts["guidance"])
                 hashes["folded"] = adapter.sha256
         film = film.to(place, machine.dtype(dtype, place))
+        film = film.lay() if place.type == "cpu" else film
         made = cls(Autoencoder.from_pretrained(folder / "autoencoder").to(place), film, hashes)
         made.folded = folded
         made.leader = Leader.load(folder, film.config, made.autoencoder.transform)
@@ -83,10 +84,11 @@ class Generator:
     def latent(self, request: GenerationRequest, watch: samplers.Watch = samplers.ignore) -> Tensor:
         """Return the film as its latent `[1 c t h w]` float32, from where it is not given: all but the painting."""
         shot = plan(request)
-        leads = self.leader.leads(request, shot, given.subject(request))
+        views = given.views(request, shot, self.cell_px)
+        leads = self.leader.leads(request, shot, given.subject(request), views)
         made = torch.zeros(1, self.film.config.channels, 0, shot.rows, shot.columns, device=self.device)
-        if (extended := request.condition("extend")) is not None:
-            made = self._encoded(given.end(extended, shot, self.cell_px))
+        if "extend" in views:
+            made = self._encoded(views["extend"])
         num_given = made.shape[2]
         for number, window in enumerate(shot.windows):
             known = made[:, :, made.shape[2] - window.known_s * LATENT_FPS :]
@@ -129,7 +131,7 @@ class Generator:
         x = torch.zeros(1, self.film.config.channels, seconds * LATENT_FPS, rows, columns, device=self.device)
         lead = Lead(torch.zeros(seconds * PER_SECOND, COLUMNS))
         with machine.abreast(len(self._shares(request))) as at_once:
-            return self._velocity(request, Window(known_s=0, fresh_s=seconds), lead, at_once)(x, torch.ones(1), 0)
+            return self._velocity(request, TRIAL, lead, torch.ones(1), at_once)(x, torch.ones(1), 0)
 
     def _window(
         self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, lead: Lead, watch: samplers.Watch
@@ -140,7 +142,7 @@ class Generator:
         random = torch.Generator().manual_seed((request.seed + number * WINDOWS_APART) % 2**63)
         shape = (1, self.film.config.channels, num_frames, shot.rows, shot.columns)
         start = torch.randn(shape, generator=random).to(self.device)
-        agree, highest = self._evidence(request, shot, number, known), 1.0
+        agree, highest = self._evidence(request, shot, number, known, lead), 1.0
         if (remix := request.condition("remix")) is not None:
             highest, views = remix.strength, given.film(remix, shot, self.cell_px, window.seconds * ENCODED_FPS)
             earlier = self._encoded(views)
@@ -149,7 +151,7 @@ class Generator:
                 agree = conditions.outside(earlier, torch.from_numpy(given.is_free(remix.area, shot)).to(self.device))
         grid = schedule.grid(request.num_steps, 2.0 * schedule.shift_for(shot.num_tokens), highest)
         with machine.abreast(len(self._shares(request))) as at_once:
-            turnable = self._velocity(request, window, lead, at_once)
+            turnable = self._velocity(request, (window.seconds, shot.rows, shot.columns), lead, grid[:-1], at_once)
             loops = request.condition("loop") is not None
             velocity = conditions.turning(turnable, num_frames if loops else 0)
             if agree is not None:
@@ -157,7 +159,9 @@ class Generator:
             before = number * request.num_steps
             return samplers.multistep(velocity, start, grid, lambda step, clean: watch(before + step, clean))
 
-    def _evidence(self, request: GenerationRequest, shot: Plan, number: int, known: Tensor) -> conditions.Agree | None:
+    def _evidence(
+        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, lead: Lead
+    ) -> conditions.Agree | None:
         """Return the correction by what is known of a window: its beginning, or the pictures at the film's ends."""
         transform, evidence = self.autoencoder.transform, []
         if known.shape[2]:
@@ -169,7 +173,10 @@ class Generator:
             if (condition := request.condition(kind)) is not None and number == where:
                 picture = from_bytes(given.picture(condition, shot, self.cell_px)[None])[0, :, 0].to(self.device)
                 evidence.append(conditions.Evidence(frames=(frame,), missing=transform.towards(picture, view)))
-        prior = conditions.Prior(deviation=transform.deviation(), stillness=transform.stillness())
+        stillness = transform.stillness()
+        if lead.backdrop is not None:  # it shows what stands still; what was there at first would stay behind
+            stillness = torch.zeros_like(stillness)
+        prior = conditions.Prior(deviation=transform.deviation(), stillness=stillness)
         return conditions.known(evidence, prior) if evidence else None
 
     def _encoded(self, views: np.ndarray) -> Tensor:
@@ -183,24 +190,41 @@ class Generator:
         return {text: share for text, share in shares if share}
 
     def _velocity(
-        self, request: GenerationRequest, window: Window, lead: Lead, at_once: machine.AtOnce
+        self,
+        request: GenerationRequest,
+        grid: tuple[int, int, int],
+        lead: Lead,
+        times: Tensor,
+        at_once: machine.AtOnce,
     ) -> conditions.Turned:
-        """Return the guided velocity; each text is encoded once. On a CPU each goes through the model alone.
+        """Return the guided velocity at `times`; what no step changes is computed here, once.
 
-        What leads a film that is turned by some latent frames is turned with it.
+        On several cores each text goes through the model alone. What leads a film that is turned by some latent frames
+        is turned with it.
         """
-        shares = self._shares(request)
-        ids = torch.tensor([self.film.vocabulary.encode(text) for text in shares], device=self.device)
-        num = 1 if self.device.type == "cpu" else len(shares)
-        prompts = at_once([functools.partial(self.film.read, each) for each in ids.split(num)])
-        seconds = (torch.zeros(num, device=self.device), torch.full((num,), float(window.seconds), device=self.device))
-        said = told(lead, [text == request.prompt for text in shares], self.device, num)
+        shares, film, steps = self._shares(request), self.film, times.tolist()
+        ids = torch.tensor([film.vocabulary.encode(text) for text in shares], device=self.device)
+        seconds = (torch.zeros(1, device=self.device), torch.full((1,), float(grid[0]), device=self.device))
+
+        def read(one: Tensor) -> Ready:
+            return film.ready(grid, film.read(one), times[:, None].to(self.device), seconds)
+
+        ready = at_once([functools.partial(read, each) for each in ids.split(1)])
+        if self.device.type != "cpu" or torch.get_num_threads() == 1:
+            ready = [film.together(ready)]
+        said = told(lead, [text == request.prompt for text in shares], self.device, len(shares) // len(ready))
+        led = at_once([functools.partial(film.led, *each) for each in zip(ready, said, strict=True)])
         weight = torch.tensor(list(shares.values()), device=self.device).view(-1, 1, 1, 1, 1)
+        # OpenMP's idle threads spin for milliseconds on the cores that the pieces need; `abreast` gives them back.
+        torch.set_num_threads(1)
 
         def velocity(x: Tensor, t: Tensor, by: int) -> Tensor:
-            x, t = x.repeat(num, 1, 1, 1, 1), t.to(self.device).repeat(num)
-            each = zip(prompts, (turned(one, by) if by else one for one in said), strict=True)
-            pieces = [functools.partial(self.film, x, t, prompt, seconds, None, led) for prompt, led in each]
+            each = led
+            if by:
+                others = zip(ready, (turned(one, by) for one in said), strict=True)
+                each = at_once([functools.partial(film.led, *other) for other in others])
+            step = steps.index(float(t[0]))
+            pieces = [functools.partial(film.velocity, x, one, step) for one in each]
             return (torch.cat(at_once(pieces)) * weight).sum(0, keepdim=True)
 
         return velocity

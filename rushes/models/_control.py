@@ -1,6 +1,7 @@
 """How a film model is told where its subjects are: each token sees itself in the subjects' own coordinates.
 
-b batch, s seconds-long token frames, n = s h w tokens, q quarters of a second (4 per token), k subjects, d width
+b batch, s seconds-long token frames, n = s h w tokens, q quarters of a second (4 per token), k subjects, d width,
+f features
 
 A token that knows that it shows the upper left of a boat, and not only where it lies in the frame, has the same thing
 to draw wherever the boat is and however large: one example teaches what many would have to. Normalised object
@@ -40,16 +41,16 @@ class Control(nn.Module):
         b, s, cells, _ = places.shape
         rows = layout.view(b, s, 1, layouts.PER_SECOND, layouts.COLUMNS)
         at = places.unsqueeze(3)  # [b s hw 1 2]
-        added = self.camera(self._flow(rows, at).flatten(3).to(self.camera.weight.dtype))
-        for subject in range(layouts.NUM_SUBJECTS):
-            features, near = self._seen(rows[..., layouts.columns(subject)], at)
-            hidden = F.silu(self.into(features.flatten(3).to(self.into.weight.dtype)) + self.which[subject])
-            added = added + self.out(hidden) * near.amax(-1, keepdim=True).to(hidden.dtype)
+        subjects = torch.stack([rows[..., layouts.columns(each)] for each in range(layouts.NUM_SUBJECTS)], dim=3)
+        features, near = self._seen(subjects, at.unsqueeze(3))
+        hidden = F.silu(self.into(features.flatten(4).to(self.into.weight.dtype)) + self.which)
+        hidden = (hidden * near.amax(-1, keepdim=True).to(hidden.dtype)).sum(3)
+        added = self.camera(self._flow(rows, at).flatten(3).to(hidden.dtype)) + self.out(hidden)
         return added.view(b, s * cells, -1)
 
     @staticmethod
     def _seen(subject: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-        """`subject [b s 1 q 7]`, `at [b s hw 1 2]` -> features `[b s hw q f]` and nearness `[b s hw q]` in 0..1."""
+        """`subject [b s 1 k q 7]`, `at [b s hw 1 1 2]` -> features `[b s hw k q f]`, nearness 0..1 `[b s hw k q]`."""
         x, y, size, sine, cosine, facing, present = subject.unbind(-1)
         side = layouts.USUAL_SIDE * torch.exp2(size)
         dx, dy = (at[..., 0] - x) / side, (at[..., 1] - y) / side

@@ -44,10 +44,14 @@ class Tracing(nn.Module):
         x = draft.view(b, 2, both // 2, t // frames, frames, h * w).permute(0, 3, 5, 1, 4, 2)
         return x.reshape(b, t // frames * h * w, 2 * self.patch)
 
-    def forward(self, hidden: Tensor, tokens: Tensor) -> Tensor:
-        """Return what is taken of the draft `[b n 2 patch]`, `[b n patch]`, where the model thinks `hidden [b n d]`."""
-        colours, alpha = (self.kept(hidden) * tokens).split(self.patch, dim=-1)
-        return colours + alpha
+    def forward(self, hidden: Tensor, own: Tensor, tokens: Tensor) -> Tensor:
+        """Return the estimate `[b n patch]`: the model's `own`, and what it takes of the draft `[b n 2 patch]`.
+
+        `hidden [b n d]` is what it thinks.
+        """
+        for kept, part in zip(self.kept(hidden).split(self.patch, -1), tokens.split(self.patch, -1), strict=True):
+            own = torch.addcmul(own, kept, part)
+        return own
 
 
 class Staging(nn.Module):
@@ -67,9 +71,13 @@ class Staging(nn.Module):
         b, c, t, h, w = backdrop.shape
         return backdrop.view(b, c, t // frames, frames, h * w).permute(0, 2, 4, 3, 1).reshape(b, -1, frames * c)
 
-    def forward(self, hidden: Tensor, own: Tensor, tokens: Tensor) -> Tensor:
+    @staticmethod
+    def shown(tokens: Tensor) -> Tensor:
+        """Return which films are shown a backdrop, `[b 1 1]`: 1, or 0 where there is nothing in it."""
+        return tokens.ne(0).flatten(1).any(1).to(tokens.dtype).view(-1, 1, 1)
+
+    def forward(self, hidden: Tensor, own: Tensor, tokens: Tensor, shown: Tensor) -> Tensor:
         """Return the estimate `[b n patch]`; `hidden [b n d]` is what the model thinks, unshown films keep `own`."""
-        shown = tokens.ne(0).flatten(1).any(1).to(hidden.dtype).view(-1, 1, 1)
         return torch.lerp(own, tokens, self.kept(hidden) * shown)
 
 

@@ -6,6 +6,7 @@ m text tokens, d width, k heads
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -86,6 +87,27 @@ class Lead(NamedTuple):
     backdrop: Tensor | None = None
 
 
+class Ready(NamedTuple):
+    """All that a film model is told of some films but what is noised: what no step changes is there once.
+
+    `times [steps b]` are those at which it can be asked; `shared [steps b 6 d]` and `last [steps b 2 d]` are how they
+    modulate the blocks and what comes after them. `places [b s hw 2]` are (x, y) of the tokens, and `placed [b n d]` is
+    what they say; `turns` are the rotary pairs of a frame's tokens and of a film's. `added [b n d]` is all that is
+    added to the tokens; `draft` and `backdrop` are those of a lead, as tokens.
+    """
+
+    times: Tensor
+    shared: Tensor
+    last: Tensor
+    prompt: Prompt
+    places: Tensor
+    placed: Tensor
+    turns: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+    added: Tensor
+    draft: Tensor | None = None
+    backdrop: tuple[Tensor, Tensor] | None = None
+
+
 class Block(nn.Module):
     """Attention and a gated MLP, modulated by one shared projection plus a table of its own (adaLN-single).
 
@@ -141,11 +163,12 @@ class Block(nn.Module):
     def _attend(self, both: Tensor, v: Tensor, text: tuple[Tensor, Tensor], apart: int) -> Tensor:
         """Queries and keys `[b n 2 k e]`, values `[b n k e]` -> `[b n d]`; every group reads its film's text too."""
         b, n = v.shape[:2]
-        q, k = both.unflatten(1, (apart, -1)).flatten(0, 1).unbind(2)
-        text_k, text_v = (part.repeat_interleave(apart, dim=0) if apart > 1 else part for part in text)
-        k = torch.cat((k, text_k), dim=1)
-        v = torch.cat((v.unflatten(1, (apart, -1)).flatten(0, 1), text_v), dim=1)
-        mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        q, k = both.unflatten(1, (apart, -1)).unbind(3)
+        text_k, text_v = (part[:, None].expand(-1, apart, -1, -1, -1) for part in text)
+        k = torch.cat((k, text_k), dim=2)
+        v = torch.cat((v.unflatten(1, (apart, -1)), text_v), dim=2)
+        q, k, v = (each.flatten(0, 1).transpose(1, 2) for each in (q, k, v))
+        mixed = F.scaled_dot_product_attention(q, k, v)
         return mixed.transpose(1, 2).reshape(b, n, -1)
 
 
@@ -193,6 +216,13 @@ class Transformer(nn.Module):
         weights.load(model, folder, family="transformer")
         return model
 
+    def lay(self) -> Self:
+        """Lay weights out in memory as a processor's products read them fastest, the other way round; return self."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.data = layer.weight.data.t().contiguous().t()
+        return self
+
     def read(self, ids: Tensor) -> Prompt:
         """Encode word ids `[b m]` once for all steps."""
         tokens = self.text(ids)
@@ -200,16 +230,17 @@ class Transformer(nn.Module):
         return Prompt(keys=list(keys), values=list(values), pooled=self.pool(tokens.mean(1)))
 
     def flops(self, grid: tuple[int, int, int]) -> float:
-        """Return the FLOPs of one film's forward pass over `grid` (seconds, rows, columns); a prompt's are not counted.
+        """Return the FLOPs of one film's step over `grid` (seconds, rows, columns), led by all that leads the model.
 
         A multiply and an add are 2; per token and block 8 d^2 for the projections, 6 d hidden for the MLP and
-        4 d (keys) for attention to a frame or to the film, and to the text.
+        4 d (keys) for attention to a frame or to the film, and to the text. What no step changes is not counted.
         """
         c = self.config
         s, d, per_frame = grid[0], c.width, grid[1] * grid[2]
         keys = [per_frame if i % 2 == 0 else s * per_frame for i in range(c.depth)]
         blocks = sum(8 * d * d + 6 * d * c.hidden + 4 * d * (each + c.text.length) for each in keys)
-        return float(s * per_frame * (blocks + 4 * d * c.channels * c.patch_frames))
+        ends = 2 + 2 * c.draft + c.backdrop  # into and out, and what is kept of colours, alpha and backdrop
+        return float(s * per_frame * (blocks + 2 * d * c.channels * c.patch_frames * ends))
 
     def forward_bytes(self, num_tokens: int) -> int:
         """Return about how much memory a forward pass over `num_tokens` needs in float32, without attention's own."""
@@ -246,52 +277,103 @@ class Transformer(nn.Module):
         places = film[..., (2, 1)].view(len(film), s, h * w, 2) * layouts.ASPECT**0.5
         return waves, rotation(scaled, widths), places
 
-    def clean(
+    def ready(
         self,
-        latent: Tensor,
-        t: Tensor,
+        grid: tuple[int, int, int],
         prompt: Prompt,
+        times: Tensor,
         seconds: tuple[Tensor, Tensor],
         crop: Crop | None = None,
-        lead: Lead | None = None,
-    ) -> Tensor:
-        """Predict the clean latent `[b c t h w]` from a noised one; `t [b]`, `seconds` = (start, duration) `[b]`."""
-        b, c, frames, h, w = latent.shape
-        p = self.config.patch_frames
-        s = frames // p
+    ) -> Ready:
+        """Compute what no step changes for films of `grid` (seconds, rows, columns) that nothing leads.
+
+        `times [steps b]` in (0, 1], `seconds` = (start, duration) `[b]`.
+        """
+        s, h, w = grid
         start_s, duration_s = seconds
-        tokens = latent.view(b, c, s, p, h * w).permute(0, 2, 4, 3, 1).reshape(b, s * h * w, p * c)
-        waves, turn, places = self.coordinates((s, h, w), start_s, crop)
-        turn = (turn[0].to(latent)[:, None, None], turn[1].to(latent)[:, None, None])
+        dtype = self.into.weight.dtype
+        waves, (cosine, sine), places = self.coordinates(grid, start_s, crop)
+        turn = (cosine.to(dtype)[:, None, None], sine.to(dtype)[:, None, None])
         frame_turn = (turn[0][: h * w].repeat(s, 1, 1, 1), turn[1][: h * w].repeat(s, 1, 1, 1))  # all of them at 0 s
-        condition = self.time(timestep_features(t, 256).to(latent.dtype)) + prompt.pooled
-        condition = F.silu(condition + self.duration(timestep_features(duration_s, 64, 1.0).to(latent.dtype)))
-        shared = self.shared(condition).view(b, 6, -1)
-        x = self.into(tokens) + self.place(waves.to(latent.dtype))
-        if lead is not None and self.control is not None:
-            x = x + self.control(lead.layout, places)
-        draft, tracing = None if lead is None else lead.draft, self.tracing
-        if draft is not None and tracing is not None:
-            draft = tracing.tokens(draft.to(latent.dtype), p)
-            x = x + tracing.into(draft)
-        backdrop, staging = None if lead is None else lead.backdrop, self.staging
-        if backdrop is not None and staging is not None:
-            backdrop = staging.tokens(backdrop.to(latent.dtype), p)
-            x = x + staging.into(backdrop)
+        placed = self.place(waves.to(dtype))
+        told = prompt.pooled + self.duration(timestep_features(duration_s, 64, 1.0).to(dtype))
+        condition = F.silu(self.time(timestep_features(times, 256).to(dtype)) + told)
+        return Ready(
+            times=times,
+            shared=self.shared(condition).unflatten(-1, (6, -1)),
+            last=self.last(condition).unflatten(-1, (2, -1)),
+            prompt=prompt,
+            places=places,
+            placed=placed,
+            turns=(frame_turn, turn),
+            added=placed,
+        )
+
+    def led(self, ready: Ready, lead: Lead) -> Ready:
+        """Return the same for films that are led by `lead` instead, as far as the model can be led."""
+        added, dtype, p = ready.placed, ready.placed.dtype, self.config.patch_frames
+        draft = backdrop = None
+        if self.control is not None:
+            added = added + self.control(lead.layout, ready.places)
+        if lead.draft is not None and self.tracing is not None:
+            draft = self.tracing.tokens(lead.draft.to(dtype), p)
+            added = added + self.tracing.into(draft)
+        if lead.backdrop is not None and self.staging is not None:
+            tokens = self.staging.tokens(lead.backdrop.to(dtype), p)
+            added = added + self.staging.into(tokens)
+            backdrop = (tokens, self.staging.shown(tokens))
+        return ready._replace(added=added, draft=draft, backdrop=backdrop)
+
+    @staticmethod
+    def together(several: Sequence[Ready]) -> Ready:
+        """Return what is ready for films of one grid and the same times as one batch, which nothing leads yet."""
+        one = several[0]
+        prompts = [each.prompt for each in several]
+        prompt = Prompt(
+            keys=[torch.cat(each) for each in zip(*(prompt.keys for prompt in prompts), strict=True)],
+            values=[torch.cat(each) for each in zip(*(prompt.values for prompt in prompts), strict=True)],
+            pooled=torch.cat([prompt.pooled for prompt in prompts]),
+        )
+        return one._replace(
+            times=torch.cat([each.times for each in several], dim=1),
+            shared=torch.cat([each.shared for each in several], dim=1),
+            last=torch.cat([each.last for each in several], dim=1),
+            prompt=prompt,
+            places=torch.cat([each.places for each in several]),
+            placed=torch.cat([each.placed for each in several]),
+            added=torch.cat([each.added for each in several]),
+        )
+
+    def clean(self, latent: Tensor, ready: Ready, step: int = 0) -> Tensor:
+        """Predict the clean latent `[b c t h w]` from one noised to `ready.times[step]`, which all may have in common.
+
+        A latent of `[1 c t h w]` is that of all films.
+        """
+        _, c, frames, h, w = latent.shape
+        p, (b, n, _) = self.config.patch_frames, ready.added.shape
+        s = frames // p
+        x = self.into(latent.view(-1, c, s, p, h * w).permute(0, 2, 4, 3, 1).reshape(-1, n, p * c)) + ready.added
         first: Tensor | None = None
         for index, block in enumerate(self.blocks):
-            text = (prompt.keys[index], prompt.values[index])
-            sees_frames = index % 2 == 0
-            x, v = block(x, shared, frame_turn if sees_frames else turn, text, first, s if sees_frames else 1)
+            text = (ready.prompt.keys[index], ready.prompt.values[index])
+            x, v = block(x, ready.shared[step], ready.turns[index % 2], text, first, 1 if index % 2 else s)
             first = v if first is None else first
-        shift, scale = self.last(condition).unsqueeze(1).chunk(2, dim=-1)
+        shift, scale = ready.last[step].unsqueeze(2).unbind(1)
         hidden = modulate(x, shift, scale)
         out = self.out(hidden)
-        if draft is not None and tracing is not None:
-            out = out + tracing(hidden, draft)
-        if backdrop is not None and staging is not None:
-            out = staging(hidden, out, backdrop)
+        if ready.draft is not None and self.tracing is not None:
+            out = self.tracing(hidden, out, ready.draft)
+        if ready.backdrop is not None and self.staging is not None:
+            out = self.staging(hidden, out, *ready.backdrop)
         return out.view(b, s, h * w, p, c).permute(0, 4, 1, 3, 2).reshape(b, c, frames, h, w)
+
+    def velocity(self, latent: Tensor, ready: Ready, step: int = 0) -> Tensor:
+        """Return the velocity `noise - clean` `[b c t h w]` at `ready.times[step]`, in the latent's own dtype.
+
+        Give a float32 latent to a bfloat16 model: the division by a small t would magnify the latent's rounding.
+        """
+        clean = self.clean(latent.to(self.into.weight.dtype), ready, step).to(latent.dtype)
+        return (latent - clean) / ready.times[step].clamp(min=self.smallest_t).view(-1, 1, 1, 1, 1).to(latent.dtype)
 
     def forward(
         self,
@@ -302,12 +384,10 @@ class Transformer(nn.Module):
         crop: Crop | None = None,
         lead: Lead | None = None,
     ) -> Tensor:
-        """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1], in the latent's own dtype.
-
-        Give a float32 latent to a bfloat16 model: the division by a small t would magnify the latent's rounding.
-        """
-        predicted = self.clean(latent.to(self.into.weight.dtype), t, prompt, seconds, crop, lead).to(latent.dtype)
-        return (latent - predicted) / t.clamp(min=self.smallest_t).view(-1, 1, 1, 1, 1).to(latent.dtype)
+        """Return the velocity `[b c t h w]` at `t [b]` in (0, 1]: a step on its own, as training takes it."""
+        _, _, frames, h, w = latent.shape
+        ready = self.ready((frames // self.config.patch_frames, h, w), prompt, t[None], seconds, crop)
+        return self.velocity(latent, ready if lead is None else self.led(ready, lead))
 
 
 def tiny() -> TransformerConfig:

@@ -33,4 +33,4 @@ def rotation(positions: Tensor, widths: tuple[int, ...], base: float = 100.0) ->
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Turn each channel pair (i, i + d/2) of `x [... d]` by its token's angle; the tables broadcast against `x`."""
-    return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
+    return (x * cosine).addcmul_(x.roll(x.shape[-1] // 2, -1), sine)

@@ -75,17 +75,30 @@ def film_of(world: World, folder: Path, requests: list[GenerationRequest]) -> li
     return films
 
 
-@pytest.mark.parametrize("attention", ["ulysses", "ring"])
-def test_two_processes_make_the_films_of_one(folder: Path, place: Path, attention: str) -> None:
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> list[GenerationRequest]:
+    """A film that loops, one of two windows, and one that goes on with another."""
+    path = tmp_path_factory.mktemp("given") / "before.mp4"
     before = np.random.default_rng(0).integers(0, 255, (16, 320, 768, 3), np.uint8)
-    encode(place / "before.mp4", before, fps=8, shape=VideoShape(frames=16, height=320, width=768))
-    extended = Condition(kind="extend", uri=str(place / "before.mp4"), seconds=2)
-    wanted = [request(2, Condition(kind="loop")), request(12), request(4, extended, fps=24)]
+    encode(path, before, fps=8, shape=VideoShape(frames=16, height=320, width=768))
+    extended = Condition(kind="extend", uri=str(path), seconds=2)
+    return [request(2, Condition(kind="loop")), request(12), request(4, extended, fps=24)]
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path, wanted: list[GenerationRequest]) -> list[np.ndarray]:
+    """Those films as one process makes them."""
+    generator = Generator.load(folder, device="cpu", dtype="float32", threads=1)
+    return [np.stack(list(generator.generate(each))) for each in wanted]
+
+
+@pytest.mark.parametrize("attention", ["ulysses", "ring"])
+def test_two_processes_make_the_films_of_one(
+    folder: Path, wanted: list[GenerationRequest], alone: list[np.ndarray], attention: str
+) -> None:
     work = functools.partial(film_of, folder=folder, requests=wanted)
     made = together(2, work, ParallelConfig(attention=attention))[0]
-    alone = Generator.load(folder, device="cpu", dtype="float32", threads=1)
-    for film, each in zip(made, wanted, strict=True):
-        expected = np.stack(list(alone.generate(each)))
+    for film, expected in zip(made, alone, strict=True):
         assert film.shape == expected.shape
         assert np.abs(film.astype(int) - expected).max() <= 1 and (film != expected).mean() < 1e-3
 

@@ -100,8 +100,9 @@ def test_a_fresh_model_takes_the_colours_as_they_are() -> None:
     said = torch.randn(2, 12, 4, 3, 5)
     tokens = tracing.tokens(said, frames=2)
     assert tokens.shape == (2, 2 * 15, 24)
-    taken = tracing(torch.randn(2, 30, 8), tokens)
-    back = taken.view(2, 2, 15, 2, 6).permute(0, 4, 1, 3, 2).reshape(2, 6, 4, 3, 5)
+    own = torch.randn(2, 30, 12)
+    taken = tracing(torch.randn(2, 30, 8), own, tokens)
+    back = (taken - own).view(2, 2, 15, 2, 6).permute(0, 4, 1, 3, 2).reshape(2, 6, 4, 3, 5)
     torch.testing.assert_close(back, said[:, :6])
     assert not tracing.into(tokens).any()
 
@@ -166,6 +167,6 @@ def test_who_is_shown_no_place_keeps_the_own_estimate() -> None:
     backdrops[1] = 0
     tokens, own = staging.tokens(backdrops, frames=2), torch.randn(2, 30, 12)
     assert tokens.shape == (2, 30, 12) and not staging.into(tokens).any()
-    found = staging(torch.randn(2, 30, 8), own, tokens)
+    found = staging(torch.randn(2, 30, 8), own, tokens, staging.shown(tokens))
     torch.testing.assert_close(found[0], 0.75 * own[0] + 0.25 * tokens[0])
     assert torch.equal(found[1], own[1])

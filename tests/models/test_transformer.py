@@ -9,9 +9,10 @@ from torch import Tensor
 
 from rushes import layouts
 from rushes.errors import InputError, WeightsError
-from rushes.models.transformer import Block, Crop, Lead, Transformer, TransformerConfig, tiny
+from rushes.models.transformer import Block, Crop, Lead, Prompt, Transformer, TransformerConfig, tiny
 from rushes.nn import weights
 from rushes.nn.rope import rotation
+from rushes.train import ceiling
 
 
 def model(*, is_random: bool = True) -> Transformer:
@@ -36,6 +37,14 @@ def seconds(batch: int = 2, start: float = 0.0, duration: float = 2.0) -> tuple[
     return torch.full((batch,), start), torch.full((batch,), duration)
 
 
+def clean(
+    film: Transformer, latent: Tensor, t: Tensor, prompt: Prompt, span: tuple[Tensor, Tensor], lead: Lead | None = None
+) -> Tensor:
+    _, _, frames, h, w = latent.shape
+    ready = film.ready((frames // 2, h, w), prompt, t[None], span)
+    return film.clean(latent, ready if lead is None else film.led(ready, lead))
+
+
 def velocity(film: Transformer, latent: Tensor, prompts: Tensor | None = None, t: float = 0.5) -> Tensor:
     b = len(latent)
     prompt = film.read(ids(b) if prompts is None else prompts)
@@ -44,7 +53,7 @@ def velocity(film: Transformer, latent: Tensor, prompts: Tensor | None = None, t
 
 def test_before_training_it_predicts_a_grey_film() -> None:
     film, latent = model(is_random=False), films()
-    assert torch.equal(film.clean(latent, torch.ones(2), film.read(ids()), seconds()), torch.zeros_like(latent))
+    assert torch.equal(clean(film, latent, torch.ones(2), film.read(ids()), seconds()), torch.zeros_like(latent))
     assert torch.allclose(velocity(film, latent, t=0.5), latent / 0.5)
 
 
@@ -75,10 +84,10 @@ def test_a_film_of_one_second_is_frame_attention() -> None:
         for layer in (block.out, block.mlp.out):
             torch.nn.init.zeros_(layer.weight)
     latent = films(1, 3)
-    whole = film.clean(latent, torch.full((1,), 0.5), film.read(ids(1)), seconds(1))
+    whole = clean(film, latent, torch.full((1,), 0.5), film.read(ids(1)), seconds(1))
     for index in range(3):
         part = latent[:, :, 2 * index : 2 * index + 2]
-        alone = film.clean(part, torch.full((1,), 0.5), film.read(ids(1)), seconds(1, start=float(index)))
+        alone = clean(film, part, torch.full((1,), 0.5), film.read(ids(1)), seconds(1, start=float(index)))
         assert torch.allclose(whole[:, :, 2 * index : 2 * index + 2], alone, atol=1e-4)
 
 
@@ -92,12 +101,12 @@ def test_odd_blocks_carry_one_second_to_another() -> None:
 def test_the_prompt_the_time_and_the_duration_change_the_film() -> None:
     film, latent = model(), films(1)
     prompt, half = film.read(ids(1)), torch.full((1,), 0.5)
-    usual = film.clean(latent, half, prompt, seconds(1))
+    usual = clean(film, latent, half, prompt, seconds(1))
     others = (
-        film.clean(latent, half, film.read(torch.tensor([[4, 3, 2, 0]])), seconds(1)),
-        film.clean(latent, half + 0.1, prompt, seconds(1)),
-        film.clean(latent, half, prompt, seconds(1, duration=10.0)),
-        film.clean(latent, half, prompt, seconds(1, start=3.0)),
+        clean(film, latent, half, film.read(torch.tensor([[4, 3, 2, 0]])), seconds(1)),
+        clean(film, latent, half + 0.1, prompt, seconds(1)),
+        clean(film, latent, half, prompt, seconds(1, duration=10.0)),
+        clean(film, latent, half, prompt, seconds(1, start=3.0)),
     )
     assert all((other - usual).abs().max() > 1e-3 for other in others)
 
@@ -252,6 +261,53 @@ def test_it_can_be_shown_a_draft() -> None:
     plain = film(latent, t, prompt, seconds(1))
     assert torch.equal(film(latent, t, prompt, seconds(1), None, Lead(rows, draft)), plain)  # zeros show nothing
     draft.normal_()
-    shown = film.clean(latent, t, prompt, seconds(1), None, Lead(rows, draft))
-    wanted = film.clean(latent, t, prompt, seconds(1)) + draft[:, :4]
+    shown = clean(film, latent, t, prompt, seconds(1), Lead(rows, draft))
+    wanted = clean(film, latent, t, prompt, seconds(1)) + draft[:, :4]
     torch.testing.assert_close(shown, wanted)  # a fresh model takes the draft's colours as they are
+
+
+def led(film: Transformer, batch: int) -> Lead:
+    """Return a lead of noise for films of two seconds, 6 x 8 cells."""
+    random = torch.Generator().manual_seed(2)
+    draft, backdrop = torch.randn(batch, 12, 4, 6, 8, generator=random).split((8, 4), dim=1)
+    return Lead(torch.rand(batch, 8, layouts.COLUMNS, generator=random), draft, backdrop)
+
+
+def test_what_is_ready_before_the_steps_gives_what_each_step_gives_alone() -> None:
+    torch.manual_seed(0)
+    film = Transformer(replace(tiny(), layout=True, draft=True, backdrop=True)).eval().requires_grad_(False)
+    for parameter in film.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    latent, prompt, lead = films(2, rows=6, columns=8), film.read(ids()), led(film, 2)
+    times = torch.tensor([[1.0, 0.9], [0.7, 0.6], [0.2, 0.1]])
+    bare = film.ready((2, 6, 8), prompt, times, seconds())
+    anew = film.led(film.led(bare, Lead(lead.layout.flip(1))), lead)
+    for ready, shown in ((bare, None), (film.led(bare, lead), lead), (anew, lead)):
+        for step, t in enumerate(times):
+            alone = film(latent, t, prompt, seconds(), None, shown)
+            torch.testing.assert_close(film.velocity(latent, ready, step), alone, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_ready_together_gives_what_it_gives_alone_of_one_latent() -> None:
+    film, latent, times = model(), films(1), torch.tensor([[0.8], [0.3]])
+    each = [film.ready((2, 3, 4), film.read(ids()[some]), times, seconds(1)) for some in (slice(0, 1), slice(1, 2))]
+    found = film.velocity(latent, film.together(each), 1)
+    alone = [film.velocity(latent, one, 1) for one in each]
+    torch.testing.assert_close(found, torch.cat(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_weights_laid_the_other_way_round_say_the_same() -> None:
+    film, latent = model(), films()
+    said = velocity(film, latent)
+    kept = {name: value.clone() for name, value in film.state_dict().items()}
+    torch.testing.assert_close(velocity(film.lay(), latent), said, rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(value, kept[name]) for name, value in film.state_dict().items())
+    assert film.into.weight.stride() == (1, 32)
+
+
+@pytest.mark.parametrize("config", [tiny(), replace(tiny(), layout=True, draft=True, backdrop=True)])
+def test_a_step_s_flops_are_those_of_its_products(config: TransformerConfig) -> None:
+    film = Transformer(config).eval().requires_grad_(False)
+    ready = film.ready((2, 6, 8), film.read(ids(1)), torch.full((1, 1), 0.5), seconds(1))
+    ready, latent = film.led(ready, led(film, 1)), films(1, rows=6, columns=8)
+    assert ceiling.count(lambda: film.velocity(latent, ready))[0] == film.flops((2, 6, 8))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -78,6 +78,13 @@ NetworkConfig = InflatedConfig | FactorisedConfig
 CONFIGS: dict[str, type] = {config.family: config for config in (InflatedConfig, FactorisedConfig)}
 
 
+class Told(NamedTuple):
+    """What no step changes: `times [steps b]` at which a baseline can be asked, `text [b m e]` as it reads it."""
+
+    times: Tensor
+    text: Tensor
+
+
 class Baseline(nn.Module):
     """What the objective and the generator ask of a film model, around another's network.
 
@@ -116,6 +123,36 @@ class Baseline(nn.Module):
         """Predict the clean latent `[b c t h w]` from a noised one; `t [b]` in 0..1000, `text [b m e]`."""
         raise NotImplementedError
 
+    def ready(
+        self,
+        grid: tuple[int, int, int],
+        prompt: Tensor,
+        times: Tensor,
+        seconds: tuple[Tensor, Tensor],
+        crop: Crop | None = None,
+    ) -> Told:
+        """Compute what no step changes; `times [steps b]`, `seconds` = (start, duration) `[b]`."""
+        assert crop is None, "a baseline knows no windows"
+        told = torch.cat([timestep_features(each, WAVES, 1.0) for each in seconds], dim=-1).to(prompt.dtype)
+        return Told(times, torch.cat((prompt, self.window(told)[:, None]), dim=1))
+
+    def led(self, ready: Told, lead: Lead) -> Told:
+        """Return the same: these recipes can't be led, and what is said of that goes unheard."""
+        return ready
+
+    @staticmethod
+    def together(several: Sequence[Told]) -> Told:
+        """Return what is ready for films of the same times as one batch."""
+        times, texts = zip(*several, strict=True)
+        return Told(torch.cat(times, dim=1), torch.cat(texts))
+
+    def velocity(self, latent: Tensor, ready: Told, step: int = 0) -> Tensor:
+        """Return the velocity `noise - clean` `[b c t h w]` at `ready.times[step]`; one latent is that of all films."""
+        t, text = ready.times[step], ready.text
+        films = latent.to(text.dtype).expand(len(text), -1, -1, -1, -1)
+        predicted = self.clean(films, t * 1000, text).to(latent.dtype)
+        return (latent - predicted) / t.clamp(min=self.smallest_t).view(-1, 1, 1, 1, 1).to(latent.dtype)
+
     def forward(
         self,
         latent: Tensor,
@@ -125,15 +162,9 @@ class Baseline(nn.Module):
         crop: Crop | None = None,
         lead: Lead | None = None,
     ) -> Tensor:
-        """Return the velocity `noise - clean` `[b c t h w]` at `t [b]` in (0, 1]; `seconds` = (start, duration).
-
-        These recipes can't be led: what is said of that goes unheard.
-        """
-        assert crop is None, "a baseline knows no windows"
-        told = torch.cat([timestep_features(each, WAVES, 1.0) for each in seconds], dim=-1).to(prompt.dtype)
-        text = torch.cat((prompt, self.window(told)[:, None]), dim=1)
-        predicted = self.clean(latent.to(prompt.dtype), t * 1000, text).to(latent.dtype)
-        return (latent - predicted) / t.clamp(min=self.smallest_t).view(-1, 1, 1, 1, 1).to(latent.dtype)
+        """Return the velocity `[b c t h w]` at `t [b]` in (0, 1]: a step on its own, as training takes it."""
+        _, _, frames, h, w = latent.shape
+        return self.velocity(latent, self.ready((frames, h, w), prompt, t[None], seconds, crop))
 
 
 def build(config: NetworkConfig) -> Baseline:

@@ -11,6 +11,7 @@ pytest.importorskip("diffusers")
 from rushes.errors import InputError, WeightsError
 from rushes.models import text as texts
 from rushes.nn import weights
+from rushes.train import baselines
 from rushes.train.baselines import BaselineConfig, BaselineObjective, InflatedConfig
 from rushes.train.baselines.inflated import Inflated
 from rushes.train.film import FilmConfig
@@ -91,12 +92,16 @@ def test_the_film_stage_needs_an_image_model(toy_config: FilmConfig, tmp_path: P
         BaselineObjective(replace(config, film=replace(toy_config, run=run)))
 
 
-def test_both_stages_train_and_their_flops_add_up(toy_config: FilmConfig, tmp_path: Path) -> None:
+def test_both_stages_train_and_their_flops_add_up(
+    toy_config: FilmConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "PREVIEW_STEPS", 2)
     network = replace(TINY, channels=toy_config.model.channels, text=toy_config.model.text)
-    first = BaselineConfig(film=replace(toy_config, run=RUN), model=network)
+    few = replace(toy_config, run=RUN, buckets=tuple(replace(bucket, batch=2) for bucket in toy_config.buckets))
+    first = BaselineConfig(film=few, model=network)
     image = Trainer(first, tmp_path / "image", say=silent).run(silent)
     run = replace(RUN, init=str(image))
-    second = BaselineConfig(film=replace(toy_config, run=run), model=replace(network, stage="film"))
+    second = BaselineConfig(film=replace(few, run=run), model=replace(network, stage="film"))
     Trainer(second, tmp_path / "film", say=silent).run(silent, stop_at=5)
     film = Trainer(second, tmp_path / "film", say=silent).run(silent)
     assert image is not None and film is not None
