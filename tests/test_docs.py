@@ -61,10 +61,10 @@ def things(root: Path) -> list[tuple[str, str]]:
     ]
 
 
-def tiers(root: Path) -> list[tuple[str, str]]:
+def tiers(trees: list[ast.Module]) -> list[tuple[str, str]]:
     """Return the names that a `TIERS = {...}` or a `Tier(name=...)` in the source spells out."""
     names: list[object] = []
-    for node in (node for tree in trees(root) for node in ast.walk(tree)):
+    for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Dict):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == "TIERS" for target in targets):
@@ -75,9 +75,9 @@ def tiers(root: Path) -> list[tuple[str, str]]:
     return [("tier", name) for name in names if isinstance(name, str)]
 
 
-def settings(root: Path) -> list[tuple[str, str]]:
+def settings(trees: list[ast.Module]) -> list[tuple[str, str]]:
     """Return the fields of every public class that configures something."""
-    classes = [n for tree in trees(root) for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    classes = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
     return [
         (f"setting of {kind.name}", field.target.id)
         for kind in classes
@@ -92,8 +92,8 @@ def undocumented(root: Path) -> list[str]:
 
     A setting has to stand below a heading that names its class, for a word like `width` stands everywhere.
     """
-    sections, missing = documented_code(root), []
-    for what, name in [*things(root), *tiers(root), *settings(root)]:
+    sections, source, missing = documented_code(root), trees(root), []
+    for what, name in [*things(root), *tiers(source), *settings(source)]:
         wanted = f"rushes {name}" if what == "command" else name
         kind = what.removeprefix("setting of ") if what.startswith("setting") else ""
         code = "\n".join(text for heading, text in sections.items() if kind in heading)

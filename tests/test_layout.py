@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,17 @@ def files(root: Path) -> list[Path]:
 
 
 def parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+    return parsed(file.read_text(encoding="utf-8"))
+
+
+parsed = cache(ast.parse)  # four checks look at every file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """Forget the trees of all files afterwards; they are large."""
+    yield
+    parsed.cache_clear()
 
 
 def functions(root: Path) -> Iterator[tuple[str, Function]]:

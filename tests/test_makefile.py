@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -64,6 +65,17 @@ def test_out_and_further_arguments_arrive(house: Path) -> None:
     line = make(house, "film", "PROMPT=a cat", "OUT=my $x film.mp4", "ARGS=--tier short --seed 3")
     assert json.loads(line) == ["film", "--tier", "short", "--seed", "3", "-o", "my $x film.mp4", "--", "a cat"]
     assert json.loads(make(house, "film", "ARGS=--again film.mp4")) == ["film", "--again", "film.mp4"]
+
+
+@pytest.mark.parametrize("failing", ["nothing", "ruff", "mypy", "pytest"])
+def test_the_tests_pass_when_all_that_is_run_for_them_does(house: Path, failing: str) -> None:
+    for name in ("python", "ruff", "mypy", "pytest"):
+        (house / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name}\n[ {name} != {failing} ]\n")
+        (house / ".venv/bin" / name).chmod(0o755)
+    is_refused = pytest.raises(subprocess.CalledProcessError) if failing != "nothing" else contextlib.nullcontext()
+    with is_refused:
+        said = make(house, "test").splitlines()
+        assert {"python", "ruff", "mypy", "pytest"} <= set(said)
 
 
 def test_a_changed_pin_installs_again_and_the_base_install_stays_small(house: Path) -> None:

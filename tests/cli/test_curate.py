@@ -14,7 +14,9 @@ from pathlib import Path
 import hard_films
 import pytest
 import tiny
+from click.testing import CliRunner
 
+from rushes.cli.main import main
 from rushes.data.dataset import Dataset
 from rushes.store.local import local_path
 
@@ -58,14 +60,14 @@ def test_folders_become_a_dataset_that_grows(films, tmp_path):
         (("films", "-o", "data", "--workers", "0"), "nearest legal value is 1"),
         (("shots.min_s=1.0", "-o", "data"), "name at least one folder"),
         (("films", "-o", "data", "--ray", "nowhere"), "'nowhere' is illegal; legal are local, auto"),
-        (("films", "-o", "data", "--ray", "127.0.0.1:1"), "no Ray cluster answers at '127.0.0.1:1'"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     Path("films").mkdir()
     Path("file.txt").write_text("")
-    done = run(*arguments, code=2)
+    done = CliRunner().invoke(main, ["curate", *arguments])
+    assert done.exit_code == 2, done.output
     assert said in done.stderr and len(done.stderr.splitlines()) == 1 and not Path("data").exists()
 
 
@@ -169,6 +171,12 @@ def test_real_footage_is_curated_once_though_it_is_killed(real_films, tmp_path):
     assert sum(funnel["sources"].values()) == len(list(real_films.iterdir()))
     assert set(funnel["sources"]) <= {"ok", "partial", "no clips"} and funnel["sources"]["ok"] > 15
     assert funnel["seen"] == funnel["kept"] + sum(funnel["first"].values()) and funnel["kept"] > 30
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(films, tmp_path):
+    done = run(films, "-o", tmp_path / "data", "--ray", "127.0.0.1:1", code=2)
+    assert "no Ray cluster answers at '127.0.0.1:1'" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_nothing_kept_is_a_failure(tmp_path):

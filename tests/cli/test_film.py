@@ -378,7 +378,7 @@ def in_terminal(*arguments: str) -> str:
 
 
 def test_a_terminal_shows_the_bar_and_the_film_in_small(place: Path) -> None:
-    shown = in_terminal("a red cat", *SHORT, "--steps", "400")  # long enough for the screen to be drawn meanwhile
+    shown = in_terminal("a red cat", *SHORT, "--steps", "100")  # long enough for the screen to be drawn meanwhile
     assert "denoising" in shown
     assert shown.count("▀") >= 48 * 24
     assert shown.count("films/a-red-cat-flipbook-0.gif: 8 frames") == 1

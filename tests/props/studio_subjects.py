@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+
+from rushes.studio.library import subjects
+from rushes.studio.library.subjects import Subject
 
 ORANGE, CREAM = (214, 110, 40), (250, 250, 245)
 
@@ -39,6 +43,12 @@ FOX = drawn(fox)
 CLEAR_FOX = drawn(fox, kind="PNG", ground=(0, 0, 0, 0))
 KITE = drawn(kite, kind="WEBP")
 NOTHING = drawn(lambda draw: None)  # a sheet of paper
+
+
+@cache
+def cut_out() -> Subject:
+    """Return the fox, cut out of its sheet."""
+    return subjects.drawn(FOX)
 
 
 def weights(folder: Path) -> Path:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
+from rushes.serve.client.database import Database
 from rushes.studio import app, schema
 from rushes.studio.house import House
 from rushes.studio.members import accounts
@@ -22,8 +26,15 @@ PASSWORD = "a paper boat at dusk"
 @contextlib.contextmanager
 def opened(folder: Path, **changed: object) -> Iterator[House]:
     """Open a fresh studio in `folder`; `changed` are fields of its config."""
-    house = House(replace(StudioConfig(home=str(folder)), **changed))
-    schema.upgrade(house.database)
+    config = replace(StudioConfig(home=str(folder)), **changed)
+    place = config.folder / "studio.db"
+    is_fresh = config.database_url == f"sqlite:///{place}" and not place.exists()
+    if is_fresh:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(tables())
+    house = House(config)
+    if not is_fresh:
+        schema.upgrade(house.database)
     if house.database.is_sqlite:  # no test of these pulls the plug, and waiting for the disk is half their time
         event.listen(house.database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF").close())
         house.database.engine.dispose()
@@ -31,6 +42,17 @@ def opened(folder: Path, **changed: object) -> Iterator[House]:
         yield house
     finally:
         house.close()
+
+
+@cache
+def tables() -> bytes:
+    """Return the file of a database as its migrations leave it; they take longer than most tests."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/studio.db")
+        schema.upgrade(database)
+        database.close()
+        with contextlib.closing(sqlite3.connect(f"{folder}/studio.db")) as raw:
+            return raw.serialize()
 
 
 @contextlib.contextmanager

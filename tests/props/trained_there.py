@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 import showings
@@ -65,6 +66,7 @@ def ended(house: House, job: Job) -> Job:
     return over
 
 
+@cache
 def subject(number: int) -> Subject:
     """Return a still of a fox, cut out; each number's is another."""
 

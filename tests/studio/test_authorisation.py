@@ -25,7 +25,7 @@ from rushes.serve.client.trainings import TrainingOrder, TrainingRequest
 from rushes.studio import who
 from rushes.studio.chat import talk
 from rushes.studio.house import House
-from rushes.studio.library import shelf, subjects
+from rushes.studio.library import shelf
 from rushes.studio.library.drafts import Draft
 from rushes.studio.members import accounts, exports
 from rushes.studio.members.accounts import ACCOUNT, READ, SCOPES, WRITE, User
@@ -366,7 +366,7 @@ def belongings(house: House, session: Session, people: dict[str, User]) -> dict[
     caller, moment = showings.caller(owner), now()
     collection = shelf.gather(session, owner.id, f"every {SECRET}")
     character = characters.create(session, caller, name=SECRET, look=f"a {SECRET} in a coat")
-    characters.give_stills(house, session, character, [subjects.drawn(studio_subjects.FOX)] * 5)
+    characters.give_stills(house, session, character, [studio_subjects.cut_out()] * 5)
     learning = characters.create(session, caller, name=SECRET, look=f"another {SECRET}")
     lesson = TrainingRequest(character=learning.id, name=SECRET, stills=(), folder=characters.folder(learning))
     house.queue.submit(session, owner.id, TrainingOrder(request=lesson), priority=1)

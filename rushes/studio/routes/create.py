@@ -180,7 +180,7 @@ def _estimate(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
                 draft = draft.model_copy(update={"prompt": casting.told(draft.prompt, one, trained)})
                 learned |= {trained.word: one.name} if trained else {}
         for one, adapter in adapters.own(session, caller.user, draft.prompt):
-            if not adapters.why_not(house, draft.model or tiers.MODEL, _kinds(draft), adapter):
+            if not adapters.why_not(house, draft.model or tiers.MODEL, adapter):
                 learned.setdefault(adapter.word, one.name)
         try:
             quote, wrong = drafts.quote(house, session, caller, draft), ""
@@ -194,15 +194,9 @@ def _estimate(house: House, caller: Caller, draft: Draft) -> dict[str, Any]:
 def _trained(house: House, session: Session, draft: Draft, character: Character) -> Adapter | None:
     """Return what was learned of a character, where the draft's film can show it."""
     adapter = adapters.find(session, character)
-    if adapter is None or adapters.why_not(house, draft.model or tiers.MODEL, _kinds(draft), adapter):
+    if adapter is None or adapters.why_not(house, draft.model or tiers.MODEL, adapter):
         return None
     return adapter
-
-
-def _kinds(draft: Draft) -> list[str]:
-    """Return the kinds of conditions that a draft's film has."""
-    said = {"first": draft.first, "last": draft.last, "loop": draft.loop, "remix": draft.parent and draft.strength}
-    return [kind for kind, value in said.items() if value]
 
 
 def _shape_said(width: int, height: int) -> str:

@@ -190,8 +190,11 @@ def test_a_subject_is_seen_cut_out_before_it_is_sent_and_the_film_is_shown_it(se
         job, kinds = conditions(seeing, talking.post("/create", data=form | {"subject": digest}))
         assert kinds == ["subject"] and job.request["conditions"][0]["sha256"] == digest
         assert f'value="{digest}"' in talking.get(f"/create?remix={job.id}").text
-        looped = talking.post("/create", data=form | {"subject": digest, "loop": "1", "once": "other"})
-        assert looped.status_code == 400 and "contradict each other" in looped.text
+        more = {"subject": digest, "loop": "1", "once": "loop"}
+        _, kinds = conditions(seeing, talking.post("/create", data=form | more))
+        assert sorted(kinds) == ["loop", "subject"]
+        still = talking.post("/create", data=form | {"subject": digest, "tier": "still", "once": "other"})
+        assert still.status_code == 400 and "a still can" in still.text
 
 
 def test_a_character_is_chosen_and_its_words_and_picture_are_in_the_film(seeing, house, as_mara, mara) -> None:
@@ -206,9 +209,9 @@ def test_a_character_is_chosen_and_its_words_and_picture_are_in_the_film(seeing,
         form = csrf | {"prompt": "@Reynard drifts left", "tier": "flipbook", "character": fox.id}
         job, kinds = conditions(seeing, talking.post("/create", data=form))
         assert (job.request["prompt"], kinds) == ("a red fox in a coat drifts left", ["subject"])
-        looped, kinds = conditions(seeing, talking.post("/create", data=form | {"loop": "1"}))
-        told = talking.get(f"/films/{looped.id}").text.replace("&#39;", "'")
-        assert kinds == ["loop"] and looped.extra["note"] in told
+        still, kinds = conditions(seeing, talking.post("/create", data=form | {"tier": "still"}))
+        told = talking.get(f"/films/{still.id}").text.replace("&#39;", "'")
+        assert kinds == [] and still.extra["note"] in told
         assert f'value="{fox.id}" selected' in talking.get(f"/create?remix={job.id}").text
         none = talking.post("/create", data=form | {"character": "char_0"})
         assert none.status_code == 403 and "there is no consent for you" in none.text

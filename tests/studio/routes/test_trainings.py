@@ -68,7 +68,7 @@ def test_a_card_leads_from_too_few_stills_to_a_trained_character(house: House, t
     shown = talking.post("/create/subject", data=form | {"prompt": "@Mister Fox hops", "character": fox.id}).text
     assert "The prompt becomes: mister fox hops. Mister Fox is trained" in shown
     looped = talking.post("/create/estimate", data=form | {"prompt": "mister fox hops", "loop": "1"}).text
-    assert "as trained" not in looped
+    assert "Shows Mister Fox as trained." in looped
     assert talking.post("/create", data=form | {"prompt": "mister fox hops", "once": "1"}).status_code == 303
     assert "mister fox hops" in talking.get("/characters").text  # where it was used
 

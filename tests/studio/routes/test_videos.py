@@ -195,12 +195,11 @@ def test_a_subject_is_sent_cut_out_and_kept_for_remixes(tmp_path: Path) -> None:
         remix = client.videos.remix
         assert [one["kind"] for one in conditions(seeing, remix(film, prompt="at night").id)] == ["subject"]
         looped = remix(film, prompt="at night", extra_body={"loop": True})
-        assert [one["kind"] for one in conditions(seeing, looped.id)] == ["loop"]
+        assert sorted(one["kind"] for one in conditions(seeing, looped.id)) == ["loop", "subject"]
         for place, said in (
             (f"{film}/remix", {"strength": 0.5}),
             ("edits", {"video": {"id": film}}),
             ("extensions", {"video": {"id": film}, "seconds": 1}),
-            ("", {"loop": True}),
         ):
             body = {"prompt": "a fox", "subject_reference": fox, **said}
             answer = httpx.post(f"{url}/v1/videos/{place}".rstrip("/"), headers=headers, timeout=60, json=body)
