@@ -26,6 +26,7 @@ Views = Mapping[str, np.ndarray]  # of "first", "last", "extend" and "remix", ui
 Draw = Callable[[Tensor, Tensor | None], Tensor]  # a backdrop, as `BackdropModel.draw` with `like` and `known`
 WIDEST = field(layouts.BACKDROP_REACH, PATCH)
 SURE = 0.35  # of what sets a picture apart from its place, that a subject must explain to be there
+PLAIN = 0.7  # the same, where it need not be sought in another look
 JUMP = (0.3, 0.3, 0.8)  # in half a second: x, y (units) and log2 of its side
 AROUND = 5  # view pixels about a subject that are not its place: its shadow, and what was found a little beside it
 PLACED = (layouts.X, layouts.Y, layouts.SIDE, layouts.FACING, layouts.PRESENT)
@@ -149,7 +150,11 @@ def _spots(
         for index in looks.keys() - found.keys():
             subject = usual[layouts.columns(index)]
             about = float(subject[layouts.Y]), float(subject[layouts.SIDE])
-            seen_as = [find(view, behind, look, reach, about) for look in looks[index]]
+            seen_as = []
+            for look in looks[index]:
+                seen_as.append(find(view, behind, look, reach, about))
+                if seen_as[-1].share >= PLAIN:
+                    break
             tried[index] = max(seen_as, key=lambda spot: spot.share)
         best = max(tried, key=lambda index: tried[index].share)
         if tried[best].share < SURE:

@@ -321,8 +321,9 @@ class Autoencoder(nn.Module):
         """Paint one film in order, or its first `num_frames`.
 
         On the CPU each of torch's threads paints a half-second of its own, alone: that scales better than sharing
-        every convolution, and the frames are the same, bit for bit, for any number of threads. An accelerator paints
-        one half-second after another while the frames before travel to the host.
+        every convolution, and the frames are the same, bit for bit, for any number of threads. The first few frames are
+        painted by themselves, so that somebody can watch them. An accelerator paints one half-second after another
+        while the frames before travel to the host.
 
         Args:
             latent: `[1 c t h w]`, where the autoencoder is.
@@ -346,17 +347,20 @@ class Autoencoder(nn.Module):
         each = fps // LATENT_FPS
         left = latent.shape[2] * each if num_frames is None else num_frames
         work = [
-            (joined, min(each, left - i * each))
+            (joined, slice(0, min(each, left - i * each)))
             for i, joined in enumerate(triples(latent, loops=loops))
             if i * each < left
         ]
         if latent.device.type == "cpu":
+            (joined, frames), few = work[0], max(1, each // 4)
+            if frames.stop > few:
+                work[:1] = [(joined, slice(0, few)), (joined, slice(few, frames.stop))]
             yield from self._paint_abreast(work, fps, pixels)
         else:
             brush = self._brush(latent, pixels)
             yield from travelling(self._paint(*few, fps, brush) for few in work)
 
-    def _paint_abreast(self, work: list[tuple[Tensor, int]], fps: int, pixels: int) -> Iterator[Tensor]:
+    def _paint_abreast(self, work: list[tuple[Tensor, slice]], fps: int, pixels: int) -> Iterator[Tensor]:
         """Paint half-seconds on all of torch's threads, one each, at most one more than are painting ahead."""
         waiting, threads = iter(work), torch.get_num_threads()
         with ThreadPoolExecutor(threads, initializer=machine.work_with, initargs=(1,)) as pool:
@@ -393,20 +397,20 @@ class Autoencoder(nn.Module):
         return self._brushes[which]
 
     @torch.inference_mode()
-    def _paint(self, joined: Tensor, num: int, fps: int, brush: Brush) -> Tensor:
-        """Paint the first `num` frames of the middle one of three latent frames `[3c h w]`.
+    def _paint(self, joined: Tensor, which: slice, fps: int, brush: Brush) -> Tensor:
+        """Paint some frames of the middle one of three latent frames `[3c h w]`.
 
         A processor does so one by one: what a frame needs then stays in its caches. An accelerator paints all at once.
         """
         every, dtype = PAINTED_FPS // fps, self.painter.into.weight.dtype
         timeline = self.painter.timeline(joined[None].to(dtype))[0, ::every]
         shown = self.shown(joined[None])[0].to(dtype).contiguous(memory_format=torch.channels_last)
-        nearer, other = (which[::every] for which in self._nearest())
+        nearer, other = (views[::every] for views in self._nearest())
         if joined.device.type != "cpu":
-            return brush.paint(timeline, torch.cat((shown[nearer], shown[other]), dim=1))[:num].to(torch.uint8)
+            return brush.paint(timeline, torch.cat((shown[nearer], shown[other]), dim=1))[which].to(torch.uint8)
         height, width = (brush.enlarges * side for side in shown.shape[2:])
-        frames = torch.empty(num, height, width, 3, dtype=torch.uint8)
-        for frame, coarse, near, far in zip(frames, timeline.split(1), nearer, other, strict=False):
+        frames = torch.empty(which.stop - which.start, height, width, 3, dtype=torch.uint8)
+        for frame, coarse, near, far in zip(frames, timeline[which].split(1), nearer[which], other[which], strict=True):
             levels = brush.paint(coarse, torch.cat((shown[near, None], shown[far, None]), dim=1))
             np.copyto(frame.numpy(), levels[0].numpy(), casting="unsafe")  # five times as fast as torch's cast
         return frames
