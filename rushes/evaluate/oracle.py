@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rushes.evaluate.prompts import lasting
 from rushes.models.autoencoder import LATENT_FPS, PAINTED_FPS, Autoencoder, lay_out, to_bytes, triples
-from rushes.models.oracle import ATTRIBUTES, HEIGHT, WIDTH, Oracle, reading_times, shifted
+from rushes.models.oracle import ATTRIBUTES, HEIGHT, WIDTH, Oracle, reading_times, shifted, shown_frames
 from rushes.nn import machine
 from rushes.world.render import render
 from rushes.world.scene import Scene
@@ -51,12 +51,11 @@ class Reading:
 def frame_indices(num_frames: int, fps: int) -> tuple[np.ndarray, np.ndarray]:
     """Return which frames of a film the oracle reads `[12]`, and which make the strip `[6]`.
 
-    The oracle sees what is on the screen at its reading times: at most a frame early. Films have whole seconds.
+    Films have whole seconds.
     """
-    reading = np.floor(reading_times(num_frames / fps) * fps + 1e-6).astype(int).clip(0, num_frames - 1)
     per_latent = fps // LATENT_FPS
     seam = num_frames // 2 // per_latent * per_latent
-    return reading, seam + np.arange(NUM_STRIP) - NUM_STRIP // 2
+    return shown_frames(num_frames, fps), seam + np.arange(NUM_STRIP) - NUM_STRIP // 2
 
 
 @torch.inference_mode()

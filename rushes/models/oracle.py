@@ -42,6 +42,12 @@ def reading_times(duration_s: float) -> np.ndarray:
     return np.concatenate((slow, fast))
 
 
+def shown_frames(num_frames: int, fps: int) -> np.ndarray:
+    """Return which frames `[12]` of a film are on the screen at its reading times: each is at most a frame early."""
+    at = reading_times(num_frames / fps)
+    return np.floor(at * fps + 1e-6).astype(int).clip(0, num_frames - 1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OracleConfig:
     """`labels` are the words of each of the nine attributes, joined by `|`, in the order of ATTRIBUTES.

@@ -36,6 +36,7 @@ class MovesConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     model: OracleConfig = field(default_factory=lambda: OracleConfig(moves=256))
     filters: SceneFilters = field(default_factory=SceneFilters)
+    fps: int = 0
     num: int = 20480
     batch: int = 128
     looks: int = 1
@@ -54,7 +55,8 @@ class MovesObjective:
     def __init__(self, config: MovesConfig) -> None:
         self.config = config
         shared = {
-            name: getattr(config, name) for name in ("run", "model", "filters", "num", "blur", "banks", "workers")
+            name: getattr(config, name)
+            for name in ("run", "model", "filters", "fps", "num", "blur", "banks", "workers")
         }
         self.reading = ReadObjective(ReadConfig(**shared))
         self.model: nn.Module = self.reading.model

@@ -51,12 +51,16 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadConfig:
-    """The first `still_share` of the steps reads two frames of each of `still_batch` films, the rest all twelve."""
+    """The first `still_share` of the steps reads two frames of each of `still_batch` films, the rest all twelve.
+
+    Films have `fps` frames a second; where it is 0, as many as are read.
+    """
 
     run: RunConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     model: OracleConfig = field(default_factory=OracleConfig)
     filters: SceneFilters = field(default_factory=SceneFilters)
+    fps: int = 0
     num: int = 10240
     batch: int = 10
     still_batch: int = 48
@@ -88,7 +92,7 @@ class ReadObjective:
         self.held_out = self._bank("test", 97, 4 * banks.CHUNK, say)
 
     def _bank(self, use: str, seed: int, num: int, say: Callable[[str], None]) -> banks.Bank:
-        make = FrameRows(filters=self.config.filters, seed=seed)
+        make = FrameRows(filters=self.config.filters, seed=seed, fps=self.config.fps)
         name = f"frames-{use}-{banks.key(configs.to_dict(make) | {'world': REVISION})}"
 
         def watch(done: int, wanted: int) -> None:

@@ -19,7 +19,7 @@ from rushes.models.autoencoder import (
     AutoencoderConfig,
     PatchTransform,
 )
-from rushes.models.oracle import HEIGHT, WIDTH, reading_times
+from rushes.models.oracle import HEIGHT, WIDTH, reading_times, shown_frames
 from rushes.world.captions import caption, prompt
 from rushes.world.layout import layout
 from rushes.world.render import render, subject_mask
@@ -182,7 +182,10 @@ class PaintRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameRows:
-    """Whole films as the twelve frames that the oracle reads, uint8 `[12 H W 3]`.
+    """Whole films of `fps` frames a second as the twelve that the oracle reads, uint8 `[12 H W 3]`.
+
+    An `fps` of 0 draws every frame at its very reading time. In films of one second of 8 frames the oracle sees four of
+    them twice, and has to learn that nothing stood still meanwhile.
 
     They come from both splits: an examiner who had never seen a purple whale would learn that there is none, and read
     every held-out pair as something else. What is held out from the oracle are films, by their seed.
@@ -192,13 +195,17 @@ class FrameRows:
     width: int = WIDTH
     seed: int = 3
     held_out_share: float = 0.25
+    fps: int = 0
     filters: SceneFilters = field(default_factory=SceneFilters)
 
     def __call__(self, index: int) -> Row:
         rng = np.random.default_rng((self.seed, index))
         split = "test" if rng.random() < self.held_out_share else "train"
         scene = sample(rng, split=split, filters=self.filters)
-        times = [float(t) for t in reading_times(scene.duration_s)]
+        read = reading_times(scene.duration_s)
+        if self.fps:
+            read = shown_frames(round(scene.duration_s * self.fps), self.fps) / self.fps
+        times = [float(t) for t in read]
         frames = render(scene, height=self.height, width=self.width, times_s=times)
         return {"frames": frames}, {"scene": to_dict(scene)}
 

@@ -7,9 +7,10 @@ import torch
 
 from rushes.data.banks.world_rows import FrameRows, LatentRows, PaintRows, patch_statistics, to_view
 from rushes.models.autoencoder import Autoencoder
+from rushes.models.oracle import shown_frames
 from rushes.models.toy import CHANNELS, autoencoder
 from rushes.world.render import render
-from rushes.world.scene import from_dict, split_of
+from rushes.world.scene import SceneFilters, from_dict, split_of
 
 
 def test_bytes_become_a_view() -> None:
@@ -48,6 +49,15 @@ def test_an_index_gives_one_row_and_a_split_is_kept() -> None:
     assert all(split_of(from_dict(values["scene"])) == "test" for _, values in (first, other))
     known = FrameRows(height=18, width=32, held_out_share=0.0)
     assert all(split_of(from_dict(known(index)[1]["scene"])) == "train" for index in range(3))
+
+
+def test_of_a_film_with_a_rate_what_is_on_the_screen_is_read() -> None:
+    filters = SceneFilters(num_subjects_weights=(1.0, 0.0), durations_s=(1.0,), cameras=("pan_left",), still_camera=0.0)
+    exact, shown = (FrameRows(height=18, width=32, fps=fps, filters=filters)(0)[0]["frames"] for fps in (0, 8))
+    numbers = shown_frames(8, 8)
+    assert numbers.tolist() == [0, 2, 5, 7, *range(8)]
+    assert all(np.array_equal(frame, shown[4 + number]) for frame, number in zip(shown, numbers, strict=True))
+    assert not any(np.array_equal(*pair) for pair in zip(exact[:4], shown[:4], strict=True))
 
 
 def test_crops_to_paint_fit_what_they_show() -> None:
