@@ -146,13 +146,13 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
     """
     _check_place(path, force=force)
     clean(path.parent)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{DRAFT}")
-    try:
-        lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as error:
-        kind = RushesError if error.errno == errno.ENOSPC else InputError
-        raise kind(f"cannot write {path}: {error.strerror}") from None
-    try:
+    temporary, lock = path.with_name(f".{secrets.token_hex(8)}{DRAFT}"), -1
+    try:  # around the opening too: a signal may raise as soon as the file is there
+        try:
+            lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            kind = RushesError if error.errno == errno.ENOSPC else InputError
+            raise kind(f"cannot write {path}: {error.strerror}") from None
         with contextlib.suppress(OSError):  # a file system without locks keeps what a killed process leaves
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield temporary
@@ -162,7 +162,8 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
             _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)
 
 
 def clean(folder: Path) -> None:

@@ -261,6 +261,20 @@ def test_replacing_removes_its_hidden_file_and_reports_in_one_line(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+def test_a_signal_while_the_hidden_file_is_opened_leaves_nothing(tmp_path, monkeypatch):
+    opened = os.open
+
+    def interrupted(path, *how):
+        os.close(opened(path, *how))
+        assert files(tmp_path) != []
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt), encode.replacing(tmp_path / "a.txt", force=False):
+        raise AssertionError
+    assert files(tmp_path) == []
+
+
 def test_what_a_killed_process_left_goes_at_the_next_write_and_what_is_being_written_stays(tmp_path):
     script = "import os, signal, sys; from pathlib import Path; from rushes.media.encode import replacing\n"
     script += "with replacing(Path(sys.argv[1]), force=False) as draft:\n"
