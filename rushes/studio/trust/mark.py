@@ -8,6 +8,7 @@ Source: I. Cox et al., "Secure spread spectrum watermarking for multimedia", 199
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,16 +18,19 @@ ROWS, COLUMNS, BITS = 40, 72, 32
 STRENGTH = 1.2  # luma levels at the middle of a cell: about 47 dB, unseen on a plain sky
 SYNC_SHARE = 0.25
 CLIP = 1.5  # levels of a cell's difference from its neighbours that count as light and dark of the film itself
+NUM_DOUBTED = 3  # bits of a number, the weakest, that may have been read wrong: 8 numbers are looked up
 SURE_Z = 6.0  # a picture without a mark reaches this once in a billion
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a film's frames say: `z` is how far from chance, `number` the film's, with the weakest bit's z beside it."""
+    """What a film's frames say: `z` is how far from chance; `numbers` are what the film's may be, likeliest first.
+
+    A film made small or noisy loses a bit now and then; among the numbers are those with the weakest bits turned over.
+    """
 
     z: float
-    number: int
-    weakest_z: float
+    numbers: tuple[int, ...]
 
     @property
     def is_there(self) -> bool:
@@ -60,11 +64,10 @@ class Mark:
             total += np.clip(_differences(_cell_means(frame.mean(axis=2, dtype=np.float32))), -CLIP, CLIP)
             num += 1
         if not num:
-            return Found(0.0, 0, 0.0)
+            return Found(0.0, ())
         signed = (total / num).ravel() * self._signs
         scores = np.array([_z(signed[cells]) for cells in self._cells])
-        number = sum(1 << bit for bit, score in enumerate(scores) if score > 0)
-        return Found(_z(signed[self._sync]), number, float(np.abs(scores).min()))
+        return Found(_z(signed[self._sync]), _numbers(scores))
 
     def _pattern(self, number: int, height: int, width: int) -> np.ndarray:
         """Return what is added to a frame, int16 `[h w 1]`."""
@@ -76,6 +79,15 @@ class Mark:
         # half a level of fixed noise keeps rounding from swallowing the faint slopes
         noise = np.random.Generator(np.random.PCG64(number)).random((height, width), np.float32)
         return np.floor(STRENGTH * (rows @ grid @ columns.T) + noise).astype(np.int16)[..., None]
+
+
+def _numbers(scores: np.ndarray) -> tuple[int, ...]:
+    """Return the numbers that the bits' `scores [32]` may mean, the fewer and weaker bits turned over the earlier."""
+    likeliest = sum(1 << bit for bit, score in enumerate(scores) if score > 0)
+    weakest = [int(bit) for bit in np.argsort(np.abs(scores), kind="stable")[:NUM_DOUBTED]]
+    subsets = [turned for num in range(NUM_DOUBTED + 1) for turned in itertools.combinations(weakest, num)]
+    subsets.sort(key=lambda turned: sum(abs(scores[bit]) for bit in turned))
+    return tuple(likeliest ^ sum(1 << bit for bit in turned) for turned in subsets)
 
 
 def _weights(pixels: int, cells: int) -> np.ndarray:

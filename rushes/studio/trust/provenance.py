@@ -25,7 +25,7 @@ from rushes.media import decode
 from rushes.serve.client.database import Base
 from rushes.serve.client.jobs import Job
 from rushes.studio.house import House
-from rushes.studio.trust.mark import Mark
+from rushes.studio.trust.mark import Found, Mark
 
 TYPES = {".mp4": "video/mp4", ".gif": "image/gif", ".webp": "image/webp", ".png": "image/png"}
 MADE_BY_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -116,6 +116,15 @@ def number_of(session: Session, job_id: str) -> int:
     raise AssertionError
 
 
+def job_of(session: Session, found: Found) -> str | None:
+    """Return the id of the job whose film bears the mark that was found: of its numbers the likeliest that is one's.
+
+    None, where there is no mark, or no film here has any of the numbers.
+    """
+    rows = (session.get(MarkNumber, number) for number in found.numbers if found.is_there)
+    return next((row.job_id for row in rows if row is not None), None)
+
+
 def signer_of(house: House) -> Signer:
     """Return the studio's own signer."""
     return Signer(house.config.folder / "signing")
@@ -180,8 +189,7 @@ def _read_mark(house: House, path: Path) -> dict[str, Any]:
     except RushesError:
         return {"is_there": False, "z": 0.0, "job": None}
     with house.database.read() as session:
-        row = session.get(MarkNumber, found.number) if found.is_there else None
-    return {"is_there": found.is_there, "z": round(found.z, 1), "job": row.job_id if row else None}
+        return {"is_there": found.is_there, "z": round(found.z, 1), "job": job_of(session, found)}
 
 
 def _sniffed(content: bytes) -> str:

@@ -12,6 +12,7 @@ from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Order
 from rushes.studio.ending import Ending
 from rushes.studio.trust import provenance
+from rushes.studio.trust.mark import Found
 from rushes.types import GenerationRequest, VideoShape
 
 SHAPE = VideoShape(frames=8, height=240, width=320)
@@ -65,6 +66,22 @@ def test_a_remix_names_what_it_is_made_from(house, tmp_path):
         session.get_one(jobs.Job, parent.id).files = {"video": "films/gone.mp4"}
     content = film(house, job_of(house, user, kind="remix", parent=parent.id), tmp_path / "c.mp4")
     assert provenance.check(house, content)["manifest"]["ingredients"] == []
+
+
+def test_a_mark_that_lost_a_bit_is_looked_up_by_its_next_numbers(house):
+    user, _ = studios.person(house, "ann")
+    ours, other = (job_of(house, user).id for _ in range(2))
+    with house.database.write() as session:
+        number, others = (provenance.number_of(session, job) for job in (ours, other))
+        for numbers, job in (
+            ((number,), ours),
+            ((number ^ 1, number ^ 2, number), ours),
+            ((number ^ 1, others, number), other),  # the likelier of two that there are
+            ((number ^ 1, number ^ 2), None),
+        ):
+            assert provenance.job_of(session, Found(9.0, numbers)) == job
+        assert provenance.job_of(session, Found(5.0, (number,))) is None
+        assert provenance.job_of(session, Found(0.0, ())) is None
 
 
 def test_another_studios_film_is_foreign_and_a_bare_one_unknown(house, tmp_path):
