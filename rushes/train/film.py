@@ -286,22 +286,36 @@ def cut(x: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
 
 def _begin(model: Transformer, config: FilmConfig) -> None:
     """Fill `model` with the weights that its run begins with, or with those of the blocks that it keeps of them."""
-    folder = Path(config.run.init)
-    kept = {"depth": config.blocks, "text": config.text_blocks}
+    folder, asked = Path(config.run.init), model.config
     had = weights.read_config(folder, family="transformer")["config"]
-    depths = {"depth": had["depth"], "text": had["text"]["depth"]}
-    for part, blocks in kept.items():
-        for block in blocks:
-            if not 0 <= block < depths[part]:
-                raise InputError(f"{folder} has no block {block}; the last one is {depths[part] - 1}")
-    text = replace(model.config.text, depth=depths["text"])
-    whole = Transformer(replace(model.config, depth=depths["depth"], text=text))
+    depth, text_depth = had["depth"], had["text"]["depth"]
+    _check_kept(folder, depth, ("blocks", config.blocks), ("model.depth", asked.depth))
+    _check_kept(folder, text_depth, ("text_blocks", config.text_blocks), ("model.text.depth", asked.text.depth))
+    for part in ("layout", "draft", "backdrop"):
+        if had.get(part) and not getattr(asked, part):
+            raise InputError(f"model.{part} is false, but {folder} has one; the legal value is true")
+    whole = Transformer(replace(asked, depth=depth, text=replace(asked.text, depth=text_depth)))
     weights.load(whole, folder, family="transformer", missing=_LATER)
     if config.blocks:
         whole.blocks = nn.ModuleList(whole.blocks[block] for block in config.blocks)
     if config.text_blocks:
         whole.text.blocks = nn.ModuleList(whole.text.blocks[block] for block in config.text_blocks)
     model.load_state_dict(whole.state_dict())
+
+
+def _check_kept(folder: Path, depth: int, kept: tuple[str, tuple[int, ...]], asked: tuple[str, int]) -> None:
+    """Raise InputError where blocks kept of weights of `depth` are not there, or not as many as the run's model has.
+
+    `kept` and `asked` are the two settings that say so, with their values.
+    """
+    (setting, blocks), (wanting, wanted) = kept, asked
+    for block in blocks:
+        if not 0 <= block < depth:
+            raise InputError(f"{folder} has no block {block}; the last one is {depth - 1}, and {setting}=[] keeps all")
+    num = len(blocks) or depth
+    if num != wanted:
+        said = f"{wanting} is {wanted}, but of the {depth} blocks in {folder} {setting}={list(blocks)} keeps {num}"
+        raise InputError(f"{said}; the nearest legal value is {wanting}={num}, or name {wanted} in {setting}")
 
 
 class _Films:

@@ -183,9 +183,39 @@ def test_a_run_may_keep_some_of_its_weights_blocks(
     begun = FilmObjective(replace(toy_config, run=run, model=thin, blocks=(last,), text_blocks=(0,))).model
     assert len(begun.blocks) == len(begun.text.blocks) == 1
     assert torch.equal(begun.blocks[0].qkv.weight, whole.blocks[last].qkv.weight.to(torch.bfloat16).float())
-    for wrong in ({"blocks": (0, last + 1)}, {"text_blocks": (-1,)}):
-        with pytest.raises(InputError, match="has no block"):
+    for wrong, said in (
+        ({"blocks": (0, last + 1)}, rf"no block {last + 1}; the last one is {last}, and blocks=\[\] keeps all"),
+        ({"text_blocks": (-1,)}, r"no block -1; .* text_blocks=\[\] keeps all"),
+    ):
+        with pytest.raises(InputError, match=said):
             FilmObjective(replace(toy_config, run=run, **wrong))
+
+
+def test_a_run_as_deep_as_what_it_keeps_or_not_at_all(
+    objective: FilmObjective, toy_config: FilmConfig, tmp_path: Path
+) -> None:
+    whole = objective.model.config
+    folder = objective.ship(objective.model, tmp_path / "w", {})
+    run, depth = replace(toy_config.run, init=str(folder)), whole.depth
+    deeper = replace(whole, depth=depth + 2, text=replace(whole.text, words=()))
+    texts = replace(deeper, depth=depth, text=replace(deeper.text, depth=whole.text.depth + 1))
+    wrongs: list[tuple[dict[str, Any], str]] = [
+        ({"model": deeper}, rf"model\.depth is {depth + 2}, but of the {depth} blocks in {folder} blocks=\[\] keeps"),
+        ({"blocks": (0,)}, rf"keeps 1; the nearest legal value is model\.depth=1, or name {depth} in blocks"),
+        ({"model": texts}, r"model\.text\.depth is .* or name .* in text_blocks"),
+    ]
+    for wrong, said in wrongs:
+        with pytest.raises(InputError, match=said):
+            FilmObjective(replace(toy_config, run=run, **wrong))
+    twice = FilmObjective(replace(toy_config, run=run, model=deeper, blocks=(*range(depth), 0, 0))).model
+    assert len(twice.blocks) == depth + 2
+
+
+def test_a_run_does_not_drop_what_leads_its_weights(toy_config: FilmConfig, tmp_path: Path) -> None:
+    led = FilmObjective(replace(toy_config, model=replace(toy_config.model, layout=True)))
+    folder = led.ship(led.model, tmp_path / "w", {})
+    with pytest.raises(InputError, match=r"model\.layout is false, but .* the legal value is true"):
+        FilmObjective(replace(toy_config, run=replace(toy_config.run, init=str(folder))))
 
 
 def test_layouts_are_those_of_their_scenes_and_some_are_left_out(objective: FilmObjective) -> None:
