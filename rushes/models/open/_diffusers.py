@@ -228,6 +228,7 @@ class DiffusersMaker:
             RushesError: there is too little memory, or the numbers overflowed.
         """
         self.checkpoint.native.check(request)
+        memory.give_back(self.device)
         pipe = self._for(request)
         arguments = self._arguments(pipe, request) | _pictures(request)
         legal = inspect.signature(pipe.__call__).parameters

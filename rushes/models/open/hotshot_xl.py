@@ -174,6 +174,7 @@ class HotshotMaker(_diffusers.DiffusersMaker):
             RushesError: there is too little memory, or the numbers overflowed.
         """
         self.checkpoint.native.check(request)
+        memory.give_back(self.device)
         memory.forget_peak(self.device)
         try:
             for latent in self._latents(request, watch).split(1):

@@ -7,6 +7,7 @@ really took is kept, a line of JSON each, and corrects the next guess for models
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -35,8 +36,12 @@ IDLE = ("encoder.", "quant_conv.")  # of an autoencoder that only paints
 FLOAT32, EIGHT_BITS = 4, 1.03  # bytes a number; eight bits have a scale per row besides
 APART = ("Wan", "HunyuanVideo15")  # pipelines that ask for the guided and the unguided noise one after the other
 WORST_TEXT = {"T5": 512, "UMT5": 512, "CLIP": 77}
-UNSEEN = {"cpu": 1.4, "cuda": 1.2}  # the correction before anything was measured; the CUDA one is a guess itself
+UNSEEN = {"cpu": 1.15, "cuda": 1.2}  # the correction before anything was measured; the CUDA one is a guess itself
 SAME = 0.02  # headers and rounding
+GIVEN_BACK_BYTES = 4 * 2**20  # buffers from this size on go back to the system as soon as they are free
+KEPT_BYTES = 8 * GIVEN_BACK_BYTES  # of what a phase frees on a processor: it is about eight buffers at a time
+LIBRARY_BYTES = 50_000_000  # of what a pipeline's code takes once it is imported
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # malloc.h
 SHORTER = (0.75, 0.5, 0.25, 0.0)
 
 
@@ -101,7 +106,8 @@ class Part:
 class Guess:
     """What a film will take, in bytes: weights on the device, and above them each phase's own; `host` beside it.
 
-    `beside` are weights that are there for one phase alone; `loading` is the most that is held while weights are read.
+    `beside` are weights that are there for one phase alone; `loading` is the most that is held while weights are read;
+    `code` is what the pipeline's own library takes where it is held on the device too.
     """
 
     kind: str
@@ -112,6 +118,7 @@ class Guess:
     weights: int = 0
     loading: int = 0
     host: int = 0
+    code: int = 0
     correction: float = 1.0
 
     @property
@@ -121,17 +128,18 @@ class Guess:
 
     @property
     def resident(self) -> int:
-        """Return the bytes of the weights that are there in the hungriest phase."""
-        return self.weights + self.beside.get(self.hungriest, 0)
+        """Return the bytes of the weights that are there in the hungriest phase, and of the code."""
+        return self.code + self.weights + self.beside.get(self.hungriest, 0)
 
     @property
     def working(self) -> int:
         """Return the bytes that the phases take above the weights, as they are worked out from shapes.
 
-        A device gives to the next phase what the last one freed. A processor's allocator does so with a part alone:
-        pieces of a megabyte or two stay where they lay, and the phases add up.
+        A device gives to the next phase what the last one freed. So does a processor with large buffers (`give_back`);
+        small ones stay where they lay, in pieces of which the next phase has little use.
         """
-        return sum(self.phases.values()) if self.device == "cpu" else self.phases[self.hungriest]
+        kept = sum(min(KEPT_BYTES, size) for name, size in self.phases.items() if name != self.hungriest)
+        return self.phases[self.hungriest] + (kept if self.device == "cpu" else 0)
 
     @property
     def peak(self) -> int:
@@ -183,8 +191,9 @@ def guess(checkpoint: Checkpoint, found: list[Part], request: GenerationRequest,
     if device == "cpu":
         # A file whose numbers stay as they are is mapped: what is never used of it is never read.
         idle = sum(FLOAT32 * part.num_idle for part in found if not _changes(part, read))
-        # The room of numbers that became others is not given back, for the same reason as a phase's.
-        return replace(made, weights=max(sum(weights.values()) - idle, reading), loading=reading)
+        # The room of numbers that became others is taken while they are read, before `give_back`, and is kept.
+        most = max(sum(weights.values()) - idle, reading)
+        return replace(made, weights=most, loading=reading, code=LIBRARY_BYTES)
     if way.offload == "none":
         return replace(made, weights=sum(weights.values()), host=reading)
     layers = {name: _layers(found, name) if way.offload == "sequential" else 1 for name in phases}
@@ -306,6 +315,7 @@ def _cure(checkpoint: Checkpoint, found: list[Part], request: GenerationRequest,
 
 def prepare(pipe: Any, way: Way, device: torch.device) -> None:
     """Load a pipeline's components onto `device` in the way that was chosen."""
+    give_back(device)
     if way.is_tiled:
         for name in ("enable_tiling", "enable_slicing"):
             if hasattr(pipe.vae, name):
@@ -324,6 +334,21 @@ def prepare(pipe: Any, way: Way, device: torch.device) -> None:
         pipe.enable_sequential_cpu_offload(device=device)
     else:
         pipe.to(device)
+
+
+def give_back(device: torch.device) -> None:
+    """Ask glibc to give large buffers back to the system once they are free, in this process, until others ask again.
+
+    Elsewhere, and where an accelerator computes, it does nothing. `rushes.nn.machine.keep_memory` asks the opposite.
+
+    By default it learns from the sizes that are freed to keep up to 32 MB each in pieces that the next phase, or the
+    next frames of a causal autoencoder, can seldom use: a film then takes up to 40 % more, and no two take the same.
+    """
+    if sys.platform == "linux" and device.type == "cpu":
+        choose = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if choose:
+            choose(MMAP_THRESHOLD, GIVEN_BACK_BYTES)
+            choose(TRIM_THRESHOLD, 2 * GIVEN_BACK_BYTES)
 
 
 def table() -> Path:
