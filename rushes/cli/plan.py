@@ -48,6 +48,7 @@ STAGE = re.compile(r"(\d+)x(\d+)(?:x(\d+(?:\.\d+)?))?(?::(\d+(?:\.\d+)?)%?)?")
 @click.option("--price", type=float, help="Dollars an hour of one accelerator.")
 @click.option("--encode", is_flag=True, help="Films are encoded in every step, not once before.")
 @click.option("--down", default=600.0, show_default=True, help="Seconds from a stop until it works again.")
+@click.option("--shared", is_flag=True, help="The cluster is shared by many users, whose jobs stop more often.")
 @click.option("--sync", is_flag=True, help="Training waits until a checkpoint is written.")
 @click.option("--seed", default=0, show_default=True, help="Of the simulated failures.")
 @click.option("--published", is_flag=True, help="Show instead what the arithmetic says of runs that others published.")
@@ -74,6 +75,7 @@ def command(
     price: float | None,
     encode: bool,
     down: float,
+    shared: bool,
     sync: bool,
     seed: int,
     published: bool,
@@ -101,7 +103,7 @@ def command(
         ask = Ask(
             model=_model(model, weights, width, depth), stages=_stages(sizes, seconds, fps), clips=_count(clips),
             gpu=gpu, num_gpus=gpus, epochs=epochs, batch=batch, precision=precision, stack=stack, days=days,
-            hourly_usd=price, is_encoding=encode, down_s=down, is_async=not sync, seed=seed,
+            hourly_usd=price, is_encoding=encode, down_s=down, is_async=not sync, is_shared=shared, seed=seed,
         )  # fmt: skip
         _show_plan(ask, as_json, page, force)
 

@@ -35,7 +35,7 @@ class Ask:
     """What a run is asked to do. `batch` samples a step; `clips` are seen `epochs` times; `hourly_usd` None is usual.
 
     `is_encoding` has the autoencoder run in every step instead of once before. A stop takes `down_s`; `is_async`
-    checkpoints are written while training goes on.
+    checkpoints are written while training goes on. `is_shared`: in a cluster of many users, where jobs stop more often.
     """
 
     model: Model
@@ -52,6 +52,7 @@ class Ask:
     is_encoding: bool = False
     down_s: float = failures.DOWN_S
     is_async: bool = True
+    is_shared: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -166,7 +167,9 @@ def plan(ask: Ask, *, is_simulated: bool = True) -> Plan:
     """
     stages = [_stage(ask, stage) for stage in ask.stages]
     gpu = hardware.find(ask.gpu)
-    run = failures.usual(gpu, ask.num_gpus, ask.model.weights, down_s=ask.down_s, is_async=ask.is_async)
+    run = failures.usual(
+        gpu, ask.num_gpus, ask.model.weights, down_s=ask.down_s, is_async=ask.is_async, is_shared=ask.is_shared
+    )
     work_s = sum(stage.work_s for stage in stages)
     expected = failures.expected(run, work_s)
     if math.isinf(expected.wall_s):

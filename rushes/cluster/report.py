@@ -276,13 +276,15 @@ def _scatter(rows: Sequence[Row]) -> Any:
 def _assumed(made: Plan) -> list[tuple[str, str]]:
     """Return what the figures rest on: (what, how it is known)."""
     gpu, run = made.gpu, made.run
+    failing_days = run.between_failures_s * made.ask.num_gpus / 86400
+    told = "RSC-1's jobs of 8 A100, assumed alike" if made.ask.is_shared else "Llama 3, RSC-1; others assumed"
     products, attention = gpu.product_share * gpu.sustained, number(gpu.attention_flops / 1e12)
     like = "fitted on published runs" if gpu.sustained != 1.0 else "published micro-benchmarks, or assumed"
     drawn = f"{plan.DRAW:.0%} of {number(gpu.power_w)} W drawn, {number(gpu.host_w)} W of server around it"
     writing = f"a pause of {span(run.pause_s)} per checkpoint, which is whole after {span(max(run.write_s, 0.01))}"
     return [
         (f"{gpu.title} sustains {products:.0%} of its peak in products and {attention} TFLOP/s in attention", like),
-        (f"one failure in {number(gpu.days_per_failure)} days of one accelerator", "Llama 3, RSC-1; others assumed"),
+        (f"one failure in {number(failing_days)} days of one accelerator", told),
         (f"{span(run.detect_s)} to notice a stop, {span(run.restart_s)} to start again", "assumed"),
         (f"{number(failures.CHECKPOINT_BYTES)} bytes a weight in a checkpoint", "measured here"),
         (

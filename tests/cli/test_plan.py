@@ -41,9 +41,18 @@ def test_days_find_the_fewest_and_a_page_is_written(tmp_path: Path) -> None:
 
 
 def test_published_runs_are_a_table_and_json() -> None:
-    assert "17 of 21" in run("--published").output
+    assert "18 of 21" in run("--published").output
     rows = json.loads(run("--published", "--json").output)
     assert {"run", "source", "reported", "predicted", "is_fitted", "error"} <= set(rows[0])
+
+
+def test_a_shared_cluster_stops_a_run_more_often(tmp_path: Path) -> None:
+    given = ("--model", "small-1b", "--clips", "20M", "--size", "448x256", "--gpus", "1024", "--gpu", "a100")
+    own, shared = tmp_path / "own.html", tmp_path / "shared.html"
+    for page, options in ((own, ()), (shared, ("--shared",))):
+        assert run(*given, *options, "--html", str(page)).exit_code == 0
+    assert "one failure in 1,231 days of one accelerator" in own.read_text()
+    assert "one failure in 382 days of one accelerator" in shared.read_text()
 
 
 def test_names_are_listed() -> None:

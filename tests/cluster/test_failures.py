@@ -87,6 +87,15 @@ def test_llama_stops_as_often_as_it_did() -> None:
     assert 0.9 < found.goodput < 0.95  # "higher than 90 %"
 
 
+def test_a_shared_cluster_stops_jobs_as_often_as_its_small_ones() -> None:
+    a100 = hardware.find("a100")
+    assert failures.between_failures_s(a100, 8, is_shared=True) == pytest.approx(47.7 * 86400)
+    own, shared = (failures.usual(a100, 1024, 7e9, is_shared=each) for each in (False, True))
+    assert own.between_failures_s == pytest.approx(28.8 * 3600, rel=0.01)
+    assert shared.between_failures_s == pytest.approx(8.94 * 3600, rel=0.01)
+    assert shared.interval_s < own.interval_s and failures.expected(shared).goodput < failures.expected(own).goodput
+
+
 def test_a_run_that_cannot_come_back_says_so() -> None:
     hopeless = Run(between_failures_s=1, interval_s=10, detect_s=60, restart_s=600)
     assert failures.expected(hopeless).goodput == 0
