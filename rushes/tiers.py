@@ -16,8 +16,11 @@ CONTRADICTIONS = {
     "extend": ("first", "remix"),
     "remix": ("first", "last"),
     "path": ("extend", "remix", "loop"),
-    "subject": ("first", "last", "extend", "remix"),
+    "edges": ("first", "last", "extend", "remix", "sketch"),
+    "sketch": ("first", "last", "extend", "remix"),
+    "depth": ("first", "last", "extend", "remix"),
 }
+OF_STILLS = ("remix", "subject", "edges", "sketch", "depth")
 LEGAL_FPS = (8, 24)  # what the autoencoder reads, what it paints; rushes/generate.py checks that it does
 # (width, height) -> rows, columns, pixels per cell; the seven buckets of Hotshot-XL, then the wide and tall screens
 SIZES = {
@@ -58,7 +61,8 @@ class Native:
     """What a model beside our own takes; `tier` is what is meant where nothing else is said.
 
     Sides are multiples of `multiple_px` with at most `most_pixels` in a frame, or else those of `sizes` alone (width,
-    height). Lengths are `k * step + 1` frames, `most_frames` at most. `needs` names the conditions it can't do without.
+    height). Lengths are `k * step + 1` frames, `most_frames` at most. `needs` names the conditions it can't do without,
+    `licence` is that of its weights.
     """
 
     tier: Tier
@@ -71,6 +75,7 @@ class Native:
     conditions: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     has_negative: bool = True
+    licence: str = ""
 
     def nearest_frames(self, frames: float) -> int:
         """Return the legal length nearest to `frames`."""
@@ -227,5 +232,5 @@ def _check_conditions(request: GenerationRequest, shot: Plan) -> None:
     if whole and shot.seconds > WINDOW_S:
         said = f"a film of {shot.seconds} s can't be made with condition {whole!r}"
         raise InputError(f"{said}; the nearest legal value is {WINDOW_S}")
-    if shot.shape.frames == 1 and set(kinds) - {"remix"}:
-        raise InputError(f"a still can't be made with condition {min(set(kinds) - {'remix'})!r}; legal: remix")
+    if shot.shape.frames == 1 and (illegal := set(kinds) - set(OF_STILLS)):
+        raise InputError(f"a still can't be made with condition {min(illegal)!r}; legal: {', '.join(OF_STILLS)}")

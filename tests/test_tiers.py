@@ -11,6 +11,7 @@ from rushes.types import Condition, GenerationRequest, VideoShape
 LOOP = Condition(kind="loop")
 FIRST = Condition(kind="first", uri="a.png")
 REMIX = Condition(kind="remix", uri="a.mp4", strength=0.5)
+EDGES, SKETCH = (Condition(kind=kind, uri="a.png") for kind in ("edges", "sketch"))
 EXTEND = Condition(kind="extend", uri="a.mp4", seconds=3)
 
 
@@ -64,9 +65,11 @@ def test_whole_seconds_and_stills_are_legal(fps: int, seconds: int) -> None:
         ({"conditions": (LOOP, LOOP)}, "condition 'loop' is named 2 times; once is legal"),
         ({"conditions": (LOOP, FIRST)}, "conditions 'loop' and 'first' contradict each other; name one of them"),
         ({"conditions": (REMIX, FIRST)}, "conditions 'remix' and 'first' contradict"),
+        ({"conditions": (EDGES, SKETCH)}, "conditions 'edges' and 'sketch' contradict"),
+        ({"conditions": (FIRST, SKETCH)}, "conditions 'sketch' and 'first' contradict"),
         ({"conditions": (EXTEND,)}, "has 3 s already, and 1 s are asked for in all; the nearest legal value is 4"),
         ({"conditions": (LOOP,), "shape": size(512, 512, 88)}, "of 11 s can't be made with condition 'loop'.* is 10"),
-        ({"conditions": (FIRST,), "shape": size(512, 512, 1)}, "a still can't be made with condition 'first'; legal"),
+        ({"conditions": (FIRST,), "shape": size(512, 512, 1)}, "legal: remix, subject, edges, sketch, depth"),
     ],
 )
 def test_what_is_illegal_is_refused_with_the_nearest_legal_value(changes: dict[str, object], said: str) -> None:

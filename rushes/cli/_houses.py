@@ -39,7 +39,8 @@ def offered(models: tuple[str, ...]) -> dict[str, Native]:
     if not models:
         return {}
     told = subprocess.run([sys.executable, "-m", "rushes", "models", "--json"], capture_output=True, check=True)
-    known = {each["name"]: each["native"] for each in map(json.loads, told.stdout.splitlines())}
+    listed = map(json.loads, told.stdout.splitlines())
+    known = {each["name"]: each["native"] | {"licence": each["licence"]} for each in listed}
     for name in models:
         if name not in known:
             raise InputError(f"models: there is no {name!r}; known: {nearest_first(name, known)}")

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 
 from rushes.errors import InputError
 
+OWN_LICENCE = "Apache-2.0"  # of the studio's own weights
 WAIT_S, LOOK_S = 50.0, 0.5
 LIVE = ("queued", "in_progress")
 KINDS = {"mp4": "video/mp4", "gif": "image/gif", "webp": "image/webp", "png": "image/png"}
@@ -31,6 +32,7 @@ INSTRUCTIONS = (
 Reach = Callable[[Context], AbstractAsyncContextManager[httpx.AsyncClient]]
 Prompt = Annotated[str, Field(description="what the film shows, as in 'a red boat crosses a lake at dusk'")]
 VideoId = Annotated[str, Field(description="the film's id, video_...")]
+Model = Annotated[str, Field(description="a name of list_models; empty: the studio's own", max_length=100)]
 Tier = Annotated[str, Field(description="flipbook, short, feature or still; empty: short")]
 Size = Annotated[str, Field(description="WIDTHxHEIGHT, as in 768x432, 432x768 or 512x512; empty: the tier's")]
 Seconds = Annotated[int, Field(description="1 to 60; 0: the tier's", ge=0, le=60)]
@@ -46,12 +48,34 @@ class Film(BaseModel):
     status: str
     progress: int
     prompt: str
+    model: str
     size: str
     seconds: str
     format: str
     seed: int
     url: str | None
     error: str | None
+
+
+class Offer(BaseModel):
+    """A model: `sizes` are usual ones, `seconds` the whole lengths that it makes (none: stills alone).
+
+    `needs` names the pictures that a film of it can't be without; `rule` says what other sizes it makes.
+    """
+
+    model: str
+    sizes: list[str]
+    seconds: list[int]
+    fps: list[int]
+    needs: list[str]
+    rule: str
+    licence: str
+
+
+class Offers(BaseModel):
+    """The models of a studio, its own first."""
+
+    models: list[Offer]
 
 
 class Films(BaseModel):
@@ -70,6 +94,7 @@ def server(reach: Reach, *, wait_s: float = WAIT_S) -> MCPServer:
     ending = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     served.add_tool(tools.generate_video, title="Make a film", annotations=making)
     served.add_tool(tools.get_video, title="Look a film up", annotations=reading)
+    served.add_tool(tools.list_models, title="List models", annotations=reading)
     served.add_tool(tools.list_my_videos, title="List films", annotations=reading)
     served.add_tool(tools.remix_video, title="Remix a film", annotations=making)
     served.add_tool(tools.cancel_video, title="Cancel a film", annotations=ending)
@@ -102,6 +127,7 @@ class _Tools:
         self,
         prompt: Prompt,
         ctx: Context,
+        model: Model = "",
         tier: Tier = "",
         size: Size = "",
         seconds: Seconds = 0,
@@ -109,7 +135,7 @@ class _Tools:
         seed: Seed = -1,
     ) -> Annotated[CallToolResult, Film]:
         """Make a film from a prompt; it waits up to 50 seconds and then hands back the job, which goes on."""
-        said = {"prompt": prompt, "tier": tier, "size": size, "seconds": seconds, "format": format}
+        said = {"prompt": prompt, "model": model, "tier": tier, "size": size, "seconds": seconds, "format": format}
         body = {name: value for name, value in said.items() if value} | ({"seed": seed} if seed >= 0 else {})
         async with self._reach(ctx) as client:
             return await self._watched(client, ctx, await _asked(client, "POST", "/v1/videos", json=body))
@@ -118,6 +144,15 @@ class _Tools:
         """Say how a film is doing; one that is finished comes with its address and a picture."""
         async with self._reach(ctx) as client:
             return await _result(client, await _asked(client, "GET", f"/v1/videos/{_id(video_id)}"))
+
+    async def list_models(self, ctx: Context) -> Annotated[CallToolResult, Offers]:
+        """List the models that films can be made with, and what each can do."""
+        async with self._reach(ctx) as client:
+            page = await _asked(client, "GET", "/v1/models")
+        found = Offers(models=[_offer(each) for each in page["data"]])
+        return CallToolResult(
+            content=[TextContent(text="\n".join(map(_said, found.models)))], structured_content=found.model_dump()
+        )
 
     async def list_my_videos(
         self, ctx: Context, limit: Annotated[int, Field(ge=1, le=50)] = 10, after: str = ""
@@ -188,6 +223,26 @@ def _id(video_id: str) -> str:
 def _film(video: dict[str, Any]) -> Film:
     said = {name: video[name] for name in Film.model_fields if name != "error"}
     return Film(**said, error=video["error"]["message"] if video["error"] else None)
+
+
+def _offer(model: dict[str, Any]) -> Offer:
+    native = model["native"] or {}
+    rule = ""
+    if native and not native["sizes"]:
+        rule = f"sides are multiples of {native['multiple_px']} px, {native['most_pixels']} pixels at most"
+    seconds = [] if native and native["most_frames"] == 1 else model["seconds"]
+    said = {name: model[name] for name in ("sizes", "fps")}
+    licence = native.get("licence", OWN_LICENCE)
+    needs = native.get("needs", [])
+    return Offer(model=model["id"], seconds=seconds, needs=needs, rule=rule, licence=licence, **said)
+
+
+def _said(offer: Offer) -> str:
+    """Return what a model can do as a line of text."""
+    length = f"{offer.seconds[0]} to {offer.seconds[-1]} s" if offer.seconds else "stills alone"
+    needs = f"; needs a {' and a '.join(offer.needs)} picture" if offer.needs else ""
+    rule = f"; {offer.rule}" if offer.rule else ""
+    return f"{offer.model} ({offer.licence}): {length}, {', '.join(offer.sizes)}{rule}{needs}"
 
 
 async def _result(client: httpx.AsyncClient, video: dict[str, Any]) -> CallToolResult:

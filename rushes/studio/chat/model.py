@@ -21,13 +21,14 @@ SYSTEM = (
 )
 
 
-def answer(house: House, caller: Caller, messages: list[dict[str, Any]]) -> tuple[str, Job | None]:
-    """Return what the model says at last, and the last film that it asked for.
+def answer(house: House, caller: Caller, messages: list[dict[str, Any]], model: str = "") -> tuple[str, Job | None]:
+    """Return what the model says at last, and the last film that it asked for; `model` is what films are made with.
 
     Raises:
         RequestError: 502 where the model does not answer, or answers something else.
     """
-    talk: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}, *messages]
+    system = SYSTEM + (f" Make films with the model {model} unless another is named." if model else "")
+    talk: list[dict[str, Any]] = [{"role": "system", "content": system}, *messages]
     made: Job | None = None
     headers = {"authorization": f"Bearer {os.environ[KEY]}"} if os.environ.get(KEY) else {}
     with httpx.Client(headers=headers, timeout=WAIT_S) as client:
@@ -49,7 +50,7 @@ def _asked(client: httpx.Client, house: House, talk: list[dict[str, Any]], *, ma
     config = house.config
     body: dict[str, Any] = {"model": config.chat_model, "messages": talk}
     if may_call:
-        body["tools"] = tools.schema()
+        body["tools"] = tools.schema(house)
     try:
         got = client.post(f"{config.chat_endpoint.rstrip('/')}/chat/completions", json=body)
         got.raise_for_status()

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rushes.errors import InputError
+from rushes import tiers
+from rushes.errors import InputError, nearest_first
 from rushes.serve.client import jobs
 from rushes.serve.client.database import Base, now
 from rushes.serve.client.jobs import Job
@@ -26,6 +27,13 @@ from rushes.types import Condition
 
 LONGEST, KEPT = 2000, 40  # characters of a sentence; turns that a model is told of
 TITLE = 60
+WITH_MODEL = re.compile(
+    r",? ?\b(?:with|using) (the model |model )?([\w.-]+?)[,.!? ]*(?:please)?[.!? ]*$", re.IGNORECASE
+)
+LIKE_A_MODEL = re.compile(r"[a-z]+[\w.]*[-\d][\w.-]*", re.IGNORECASE)  # wan2.1-1.3b, but not the train of a model train
+SAME_AGAIN = re.compile(
+    r"(?:make|do|redo|try|film)?(?: (?:it|this|that))?(?: (?:again|anew|once more))?", re.IGNORECASE
+)
 FILM_ID = re.compile(r"video_[0-9a-f]{32}")
 
 
@@ -65,19 +73,42 @@ class Reply:
     job: Job | None = None
 
 
-def reply(house: House, caller: Caller, messages: list[dict[str, Any]], *, once: str | None = None) -> Reply:
+def reply(
+    house: House, caller: Caller, messages: list[dict[str, Any]], *, once: str | None = None, model: str = ""
+) -> Reply:
     """Answer the last of `messages` (role and content each); films in earlier answers are what it can be about.
 
+    `model` makes the films where nothing else is said; empty: our own, or the one that made the film before.
+
     Raises:
-        InputError: nothing was said. RequestError: as `films.ask`, or 502 without the chat model.
+        InputError: nothing was said, or a model that the studio has not.
+        RequestError: as `films.ask`, or 502 without the chat model.
     """
     said = next((text(m) for m in reversed(messages) if m.get("role") == "user"), "")
     if not said.strip():
         raise InputError("there is nothing to answer: the last message of role 'user' is empty")
     if house.config.chat_endpoint:
-        spoken, job = chat_model.answer(house, caller, messages)
+        spoken, job = chat_model.answer(house, caller, messages, model)
         return Reply(text=spoken or "Here it comes.", job=job)
-    return _directed(house, caller, said, _past(house, caller, messages), once)
+    return _directed(house, caller, _named(house, said, model), _past(house, caller, messages), once)
+
+
+def _named(house: House, said: str, model: str) -> tuple[str, str]:
+    """Return a sentence without the model that it names at its end, and that; else as it is, and `model`.
+
+    Raises:
+        InputError: a model that the studio has not; the known ones are named, nearest first.
+    """
+    found = WITH_MODEL.search(said)
+    if found is None:
+        return said, model
+    name, is_marked = found[2], bool(found[1])
+    known = [tiers.MODEL, *house.offered] if is_marked else list(house.offered)
+    if name.lower() in known:
+        return said[: found.start()].strip(), name.lower()
+    if is_marked and LIKE_A_MODEL.fullmatch(name):
+        raise InputError(f"there is no model {name!r}; known: {nearest_first(name, known)}")
+    return said, model
 
 
 def text(message: dict[str, Any]) -> str:
@@ -99,8 +130,13 @@ def _past(house: House, caller: Caller, messages: list[dict[str, Any]]) -> Job |
     return None
 
 
-def _directed(house: House, caller: Caller, said: str, past: Job | None, once: str | None) -> Reply:
+def _directed(house: House, caller: Caller, asked: tuple[str, str], past: Job | None, once: str | None) -> Reply:
+    said, model = asked
     wish = director.direct(said, None if past is None else _about(past))
+    if model and past is not None and SAME_AGAIN.fullmatch(said):
+        wish = Wish(kind=director.REMIX, prompt=past.request["prompt"])
+    if model:
+        wish.changed["model"] = model
     if wish.kind == director.HELP:
         return Reply(text=wish.said)
     if wish.kind in (director.STATUS, director.CANCEL):
@@ -116,15 +152,17 @@ def _made(house: House, caller: Caller, wish: Wish, past: Job | None, once: str 
     if changed.get("seed", 0) is None:
         changed["seed"] = secrets.randbelow(2**31)
     looks = (Condition(kind="loop"),) if changed.get("loop") else ()
+    # Another model's film has its own size and length: it is made anew, of the same words.
+    is_others = past is not None and changed.get("model", past.request["model"]) != past.request["model"]
     if wish.kind == director.EXTEND and past is not None:
         if past.state != jobs.SUCCEEDED:
             return Reply(text=f"It can go on once it is there. {standing(past)}")
         asked = wire.Extend(prompt=wish.prompt, video=past.id, **changed)
-        order = wire.derived(asked, past, "extension", once)
-    elif wish.kind == director.REMIX and past is not None:
-        order = wire.derived(wire.Remix(prompt=wish.prompt, **changed), past, "remix", once, looks)
+        order = wire.derived(asked, past, "extension", once, (), house.offered)
+    elif wish.kind == director.REMIX and past is not None and not is_others:
+        order = wire.derived(wire.Remix(prompt=wish.prompt, **changed), past, "remix", once, looks, house.offered)
     else:
-        order = wire.created(wire.Create(prompt=wish.prompt, **changed), once, looks)
+        order = wire.created(wire.Create(prompt=wish.prompt, **changed), once, looks, house.offered)
     job = films.ask(house, caller, order)
     return Reply(text=f"Making “{job.request['prompt']}”.", job=job)
 

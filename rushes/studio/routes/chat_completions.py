@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from rushes import tiers
-from rushes.errors import InputError
+from rushes.errors import InputError, nearest_first
 from rushes.serve.client import jobs
 from rushes.serve.client.jobs import Job
 from rushes.studio.chat import talk as chat
@@ -77,10 +78,12 @@ class Completed(BaseModel):
 async def complete(values: Fields, caller: Maker, house: TheHouse) -> Any:
     """Answer a conversation's last message; a film is waited for up to 50 seconds, or streamed until it is there."""
     asked = bodies.read(Completion, values)
-    if asked.model not in (tiers.MODEL, house.config.chat_model or tiers.MODEL):
-        raise InputError(f"there is no model {asked.model!r}; known: {tiers.MODEL}")
+    known = [tiers.MODEL, *filter(None, [house.config.chat_model]), *house.offered]
+    if asked.model not in known:
+        raise InputError(f"there is no model {asked.model!r}; known: {nearest_first(asked.model, known)}")
     messages = [message.model_dump(exclude_unset=True) for message in asked.messages]
-    answered = await run_in_threadpool(chat.reply, house, caller, messages)
+    wanted = asked.model if asked.model in house.offered else ""
+    answered = await run_in_threadpool(partial(chat.reply, house, caller, messages, model=wanted))
     name = f"chatcmpl-{secrets.token_hex(12)}"
     if asked.stream:
         return StreamingResponse(_events(house, answered, name, asked.model), media_type="text/event-stream")
@@ -92,9 +95,9 @@ async def complete(values: Fields, caller: Maker, house: TheHouse) -> Any:
 
 
 @SPEC.get("/tools.json", summary="The functions that chat models can call")
-def functions(caller: Reader) -> list[dict[str, Any]]:
+def functions(caller: Reader, house: TheHouse) -> list[dict[str, Any]]:
     """Return the function tools, as `tools` of a request to an OpenAI-compatible model."""
-    return tools.schema()
+    return tools.schema(house)
 
 
 async def _ended(house: House, job: Job | None) -> Job | None:

@@ -1,4 +1,4 @@
-"""The functions that a chat model may call: the same five as the MCP server's tools, run for one caller."""
+"""The functions that a chat model may call: the same six as the MCP server's tools, run for one caller."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rushes.studio.house import House
 from rushes.studio.library import films, inputs
 from rushes.studio.members.accounts import READ, WRITE, Caller
 from rushes.studio.social import casting
-from rushes.studio.wire import bodies
+from rushes.studio.wire import bodies, offers
 from rushes.studio.wire import videos as wire
 
 SHOWN = (
-    *("id", "status", "progress", "prompt", "size", "seconds", "format", "seed", "error"),
+    *("id", "status", "progress", "prompt", "model", "size", "seconds", "format", "seed", "error"),
     *("estimate_s", "url", "note"),
 )
 
@@ -31,6 +31,7 @@ class _Arguments(BaseModel):
 
 class _Look(_Arguments):
     prompt: str = Field(description="what the film shows, as in 'a red boat crosses a lake at dusk'")
+    model: str | None = Field(default=None, max_length=100, description="a name of list_models")
     size: str | None = Field(default=None, description="WIDTHxHEIGHT: 768x432, 432x768, 512x512, 1280x720 or 720x1280")
     seconds: int | None = Field(default=None, description="1 to 60")
     format: str | None = Field(default=None, description="mp4, gif or webp; png for a still")
@@ -67,6 +68,10 @@ class Cancel(Get):
     """End a film that waits or is being made."""
 
 
+class Models(_Arguments):
+    """List the models that films can be made with, and what each can do."""
+
+
 class Listing(_Arguments):
     """List the caller's films, the newest first."""
 
@@ -81,19 +86,17 @@ class Called:
     job: Job | None = None
 
 
-def schema() -> list[dict[str, Any]]:
-    """Return the functions as OpenAI-compatible models read them."""
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": name,
-                "description": arguments.__doc__,
-                "parameters": arguments.model_json_schema(),
-            },
-        }
-        for name, (arguments, _, _) in TOOLS.items()
-    ]
+def schema(house: House) -> list[dict[str, Any]]:
+    """Return the functions as OpenAI-compatible models read them; where models are offered, their names and limits."""
+    said = []
+    for name, (arguments, _, _) in TOOLS.items():
+        parameters = arguments.model_json_schema()
+        if "model" in parameters["properties"]:
+            words = "what it is made with; " + "; ".join(offers.line(each) for each in offers.listed(house))
+            parameters["properties"]["model"]["description"] = words
+        function = {"name": name, "description": arguments.__doc__, "parameters": parameters}
+        said.append({"type": "function", "function": function})
+    return said
 
 
 def call(house: House, caller: Caller, name: str, arguments: str) -> Called:
@@ -119,7 +122,7 @@ def _generate(house: House, caller: Caller, said: Generate) -> Called:
         asked.input_reference = {"file_id": said.first_picture}
     if said.subject_picture:
         asked.subject_reference = {"file_id": said.subject_picture}
-    order = wire.created(asked, conditions=inputs.asked(house, caller, asked))
+    order = wire.created(asked, conditions=inputs.asked(house, caller, asked), offered=house.offered)
     return _made(house, casting.ask(house, caller, order, [said.character] if said.character else []))
 
 
@@ -127,7 +130,7 @@ def _remix(house: House, caller: Caller, said: Remix) -> Called:
     with house.database.read() as session:
         parent = films.finished(session, caller, said.video_id)
     asked = wire.Remix(**said.model_dump(exclude_none=True, exclude={"video_id"}))
-    return _made(house, films.ask(house, caller, wire.derived(asked, parent, "remix")))
+    return _made(house, films.ask(house, caller, wire.derived(asked, parent, "remix", offered=house.offered)))
 
 
 def _get(house: House, caller: Caller, said: Get) -> Called:
@@ -145,6 +148,10 @@ def _listing(house: House, caller: Caller, said: Listing) -> Called:
     return Called(answer={"films": [_shown(house, job) for job in page], "has_more": has_more})
 
 
+def _models(house: House, caller: Caller, said: Models) -> Called:
+    return Called(answer={"models": offers.listed(house)})
+
+
 def _made(house: House, job: Job) -> Called:
     return Called(answer=_shown(house, job), job=job)
 
@@ -160,4 +167,5 @@ TOOLS: dict[str, tuple[type[BaseModel], str, Run]] = {
     "list_my_videos": (Listing, READ, _listing),
     "remix_video": (Remix, WRITE, _remix),
     "cancel_video": (Cancel, WRITE, _cancel),
+    "list_models": (Models, READ, _models),
 }

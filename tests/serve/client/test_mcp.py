@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -193,7 +194,8 @@ def test_a_session_belongs_to_the_key_that_began_it(place: Place) -> None:
 
 def test_an_assistant_names_one_of_the_models_that_are_there(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "wan2.1-1.3b"
-    monkeypatch.setattr(place.house, "offered", {name: catalogue.find(name).checkpoint.native})
+    wan = catalogue.find(name).checkpoint
+    monkeypatch.setattr(place.house, "offered", {name: replace(wan.native, licence=wan.licence)})
 
     async def work(client: Client) -> None:
         listed = await client.call_tool("list_models", {})
@@ -201,7 +203,7 @@ def test_an_assistant_names_one_of_the_models_that_are_there(place: Place, monke
         assert own["model"] == "rushes" and own["seconds"][-1] == 60
         assert (other["model"], other["seconds"], other["fps"]) == (name, [1, 2, 3, 4, 5], [16])
         assert "multiples of 16 px" in other["rule"]
-        assert f"{name}: 1 to 5 s, 832x480" in listed.content[0].text
+        assert f"{name} (Apache-2.0): 1 to 5 s, 832x480" in listed.content[0].text and own["licence"] == "Apache-2.0"
         made = await client.call_tool("generate_video", {"prompt": "a boat", "model": name, "seconds": 1})
         assert not made.is_error and made.structured_content["model"] == name, made.content
         assert made.structured_content["size"] == "832x480"

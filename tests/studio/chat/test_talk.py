@@ -14,11 +14,13 @@ import pytest
 import studios
 import wires
 
+from rushes.models.open import _catalogue as catalogue
 from rushes.serve.client import jobs
 from rushes.studio.house import House
 from rushes.studio.members.accounts import Caller
 from rushes.studio.wire import tools
 
+WAN = "wan2.1-1.3b"
 SAY = "a red boat crosses a lake, 1 second"
 
 
@@ -148,7 +150,7 @@ def test_a_chat_model_calls_the_functions(tmp_path: Path, monkeypatch: pytest.Mo
             answer = talking.post("/v1/chat/completions", headers=headers, json=body)
             waiting.join()
             assert answer.json()["choices"][0]["message"]["content"].startswith("Here.")
-            assert model.keys[0] == "Bearer secret" and model.asked[0]["tools"] == tools.schema()
+            assert model.keys[0] == "Bearer secret" and model.asked[0]["tools"] == tools.schema(house)
             assert len([m for m in model.asked[1]["messages"] if m["role"] == "tool"]) == 4
 
             model.script = [called("get_video", video_id=film), {"role": "assistant", "content": "Done."}]
@@ -163,6 +165,43 @@ def test_a_chat_model_calls_the_functions(tmp_path: Path, monkeypatch: pytest.Mo
             model.script = []
             odd = talking.post("/v1/chat/completions", headers=headers, json=body)
             assert (odd.status_code, odd.json()["error"]["code"]) == (502, "chat_model_failed")
+
+
+def test_a_conversation_makes_films_with_the_models_that_the_studio_offers(tmp_path: Path) -> None:
+    with studios.opened(tmp_path) as house, studios.client(house) as talking:
+        _, headers = studios.person(house, "anna", plan="admin")
+
+        def ask(*said: str, model: str = "rushes"):
+            messages = [
+                {"role": "user" if at % 2 == 0 else "assistant", "content": text} for at, text in enumerate(said)
+            ]
+            body = {"model": model, "messages": messages, "stream": True}  # a stream answers before the film is there
+            with talking.stream("POST", "/v1/chat/completions", headers=headers, json=body) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    return answer.json()["error"]["message"]
+                next(answer.iter_lines())
+            with house.database.write() as session:
+                job = session.query(jobs.Job).order_by(jobs.Job.created_at.desc()).first()
+                jobs.cancel(session, job.id)
+                return job.id, job.generation_request()
+
+        assert "there is no model 'wan2.1-13b'; known: rushes" in ask("a red boat with the model wan2.1-13b")
+        house.offered = {WAN: catalogue.find(WAN).checkpoint.native}
+        own, request = ask("a red boat with the model train")
+        assert (request.model, request.prompt) == ("rushes", "a red boat with the model train")
+        made, request = ask("a red boat crosses a lake, 2 seconds, with Wan2.1-1.3b please")
+        assert (request.model, request.shape.frames, request.num_steps) == (WAN, 33, 50)
+        assert request.prompt == "a red boat crosses a lake" and request.shape.width == 832
+        _, darker = ask("a red boat", f"Making it ({made})", "make it night")  # its own model's rules, not ours
+        assert (darker.model, darker.shape, darker.seed) == (WAN, request.shape, request.seed)
+        assert darker.prompt == "a red boat crosses a lake at night"
+        _, other = ask("a red boat", f"Making it ({own})", f"make it with {WAN}")
+        assert (other.model, other.prompt, other.shape.frames) == (WAN, "a red boat with the model train", 81)
+        _, named = ask("a kite over the hills", model=WAN)
+        assert (named.model, named.fps) == (WAN, 16)
+        for words, model in (("a boat with model wan2.1-13b", "rushes"), ("a boat", "wan2.1-13b")):
+            assert f"there is no model 'wan2.1-13b'; known: {WAN}, rushes" in ask(words, model=model)
 
 
 def _cancel_all(house: House) -> None:

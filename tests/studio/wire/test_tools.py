@@ -8,6 +8,7 @@ import showings
 import studio_subjects
 import studios
 
+from rushes.models.open import _catalogue as catalogue
 from rushes.serve.client.jobs import Job
 from rushes.studio.library import subjects
 from rushes.studio.social import characters
@@ -38,3 +39,32 @@ def test_a_film_shows_a_still_or_a_character_of_the_callers_own(tmp_path) -> Non
                 (subject,) = session.get_one(Job, made.job.id).request["conditions"]
             assert subject["kind"] == "subject" and made.answer["note"] == ""
             assert "error" in asked(theirs, **said).answer
+
+
+def test_the_studios_models_are_offered_by_name_and_others_refused(tmp_path) -> None:
+    names = ("wan2.1-1.3b", "wan2.1-i2v-14b-480p", "sdxl")
+    with studios.opened(tmp_path) as house:
+        caller = showings.caller(studios.person(house, "ann", plan="admin")[0])
+
+        def asked(name: str, **said: object) -> tools.Called:
+            return tools.call(house, caller, name, json.dumps(said))
+
+        assert [each["model"] for each in asked("list_models").answer["models"]] == ["rushes"]
+        house.offered = {name: catalogue.find(name).checkpoint.native for name in names}
+        told = {each["model"]: each for each in asked("list_models").answer["models"]}
+        assert list(told) == ["rushes", *names]
+        assert (told["wan2.1-1.3b"]["seconds"], told["wan2.1-1.3b"]["sizes"]) == (5.1, ["832x480"])
+        assert "multiples of 16 px" in told["wan2.1-1.3b"]["any_size"]
+        assert told["wan2.1-i2v-14b-480p"]["needs"] == ["first"] and told["sdxl"]["seconds"] == 0
+        (generate,) = [each["function"] for each in tools.schema(house) if each["function"]["name"] == "generate_video"]
+        words = generate["parameters"]["properties"]["model"]["description"]
+        assert "wan2.1-1.3b: up to 5.1 s, 832x480" in words and "sdxl: a still alone" in words, words
+
+        made = asked("generate_video", prompt="a boat", model="wan2.1-1.3b", seconds=2)
+        assert made.job is not None and made.answer["model"] == "wan2.1-1.3b", made.answer
+        request = made.job.generation_request()
+        assert (request.shape.frames, request.fps, request.num_steps) == (33, 16, 50)
+        wrong = asked("generate_video", prompt="a boat", model="wan2.1-13b").answer["error"]
+        assert wrong == "there is no model 'wan2.1-13b'; known: wan2.1-1.3b, rushes, wan2.1-i2v-14b-480p, sdxl"
+        small = asked("generate_video", prompt="a boat", model="wan2.1-1.3b", size="1280x720").answer["error"]
+        assert "the nearest legal value is" in small
