@@ -1,6 +1,6 @@
 # Everything sets itself up: `make film PROMPT="a red kite rises over the hills"`, `make test`.
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -30,7 +30,7 @@ migration: $(VENV)/dev.stamp ## SAYS="...": write the migration that a change of
 	@$(BIN)/python -c 'import sys; from rushes.studio import schema; print(schema.draft(sys.argv[1]))' "$(SAYS)"
 	@$(BIN)/ruff format -q rushes/studio/migrations
 
-test: lint ## ruff, mypy and the default tests, in JOBS=2 processes
+test: lint ## ruff, mypy and the default tests, in JOBS=3 processes
 	@$(MAKE) --no-print-directory -j 2 types suite
 
 test-all: lint ## the slow tests as well
