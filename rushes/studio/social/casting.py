@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -15,7 +14,6 @@ from rushes.studio.members.accounts import Caller
 from rushes.studio.social import adapters, characters
 from rushes.studio.social.adapters import Adapter
 from rushes.studio.social.characters import Character
-from rushes.tiers import CONTRADICTIONS
 from rushes.types import Condition
 
 
@@ -24,7 +22,7 @@ def cast(house: House, session: Session, caller: Caller, order: Order, character
 
     Where the prompt says a character's name, or @name, its look stands there, else before it; one that was trained
     has its word in that place. Without such a one, the first that has a picture is shown to the model, if that can be,
-    and nothing else that is asked for contradicts it.
+    and no other is.
 
     Raises:
         InputError: too many, or too long a prompt. RequestError: 403 for one without consent.
@@ -42,9 +40,9 @@ def cast(house: House, session: Session, caller: Caller, order: Order, character
         request = replace(request, prompt=told(prompt, one, trained.get(one.id)))
     is_led = bool(trained) or len(adapters.cast(house, session, caller.user, order, shown)) > len(shown)
     for one in (one for one in shown if one.id not in trained):
-        still, kinds = characters.best(session, one), [condition.kind for condition in request.conditions]
+        still = characters.best(session, one)
         why = "there is no picture of it" if still is None else subjects.why_not(house, request.model)
-        why = why or _contradiction(kinds, is_still=request.shape.frames == 1)
+        why = why or ("a film can be shown one subject" if request.condition("subject") else "")
         why = why or ("a film shows trained characters or a still" if is_led else "")
         if still is not None and not why:
             subject = Condition(kind="subject", uri=characters.still_key(one, still), sha256=still.sha256)
@@ -74,13 +72,3 @@ def told(prompt: str, character: Character, trained: Adapter | None = None) -> s
     said, _ = name.subn(lambda _: look, prompt)
     is_there = adapters.says(said, trained) if trained else said != prompt
     return said if is_there else f"{look}, {prompt}"
-
-
-def _contradiction(kinds: Sequence[str], *, is_still: bool) -> str:
-    """Return why a film of these conditions can't be shown a subject too; empty where it can."""
-    if is_still:
-        return "a still can't be shown a subject"
-    if "subject" in kinds:
-        return "a film can be shown one subject"
-    against = [kind for kind in kinds if kind in CONTRADICTIONS["subject"]]
-    return f"a subject and condition {against[0]!r} contradict each other" if against else ""
