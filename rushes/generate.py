@@ -15,6 +15,7 @@ from rushes import __version__, config, given
 from rushes.diffusion import conditions, flow, samplers, schedule
 from rushes.diffusion.guidance import Guidance
 from rushes.layouts import COLUMNS, PER_SECOND
+from rushes.models._begun import Views
 from rushes.models._lead import Leader, told, turned
 from rushes.models._room import film_bytes
 from rushes.models.autoencoder import ENCODED_FPS, LATENT_FPS, PAINTED_FPS, Autoencoder, fit, from_bytes, to_bytes
@@ -83,6 +84,7 @@ class Generator:
     @torch.inference_mode()
     def latent(self, request: GenerationRequest, watch: samplers.Watch = samplers.ignore) -> Tensor:
         """Return the film as its latent `[1 c t h w]` float32, from where it is not given: all but the painting."""
+        machine.keep_memory()  # another maker in this process may have asked for the opposite
         shot = plan(request)
         views = given.views(request, shot, self.cell_px)
         leads = self.leader.leads(request, shot, given.subject(request), views)
@@ -92,7 +94,7 @@ class Generator:
         num_given = made.shape[2]
         for number, window in enumerate(shot.windows):
             known = made[:, :, made.shape[2] - window.known_s * LATENT_FPS :]
-            latent = self._window(request, shot, number, known, leads[number], watch)
+            latent = self._window(request, shot, number, known, leads[number], views, watch)
             made = torch.cat((made, latent[:, :, known.shape[2] :]), dim=2)
         return made[:, :, num_given:]
 
@@ -134,18 +136,24 @@ class Generator:
             return self._velocity(request, TRIAL, lead, torch.ones(1), at_once)(x, torch.ones(1), 0)
 
     def _window(
-        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, lead: Lead, watch: samplers.Watch
+        self,
+        request: GenerationRequest,
+        shot: Plan,
+        number: int,
+        known: Tensor,
+        lead: Lead,
+        views: Views,
+        watch: samplers.Watch,
     ) -> Tensor:
-        """Return one stretch of the film `[1 c t h w]`; its first latent frames are `known`."""
+        """Return one stretch of the film `[1 c t h w]`; its first latent frames are `known`, `views` what is given."""
         window = shot.windows[number]
         num_frames = window.seconds * LATENT_FPS
         random = torch.Generator().manual_seed((request.seed + number * WINDOWS_APART) % 2**63)
         shape = (1, self.film.config.channels, num_frames, shot.rows, shot.columns)
         start = torch.randn(shape, generator=random).to(self.device)
-        agree, highest = self._evidence(request, shot, number, known, lead), 1.0
+        agree, highest = self._evidence(shot, number, known, lead, views), 1.0
         if (remix := request.condition("remix")) is not None:
-            highest, views = remix.strength, given.film(remix, shot, self.cell_px, window.seconds * ENCODED_FPS)
-            earlier = self._encoded(views)
+            highest, earlier = remix.strength, self._encoded(views["remix"])  # a remix is made in one window
             start = flow.noised(earlier, start, torch.tensor([highest], device=self.device))
             if remix.area is not None:
                 agree = conditions.outside(earlier, torch.from_numpy(given.is_free(remix.area, shot)).to(self.device))
@@ -159,9 +167,7 @@ class Generator:
             before = number * request.num_steps
             return samplers.multistep(velocity, start, grid, lambda step, clean: watch(before + step, clean))
 
-    def _evidence(
-        self, request: GenerationRequest, shot: Plan, number: int, known: Tensor, lead: Lead
-    ) -> conditions.Agree | None:
+    def _evidence(self, shot: Plan, number: int, known: Tensor, lead: Lead, views: Views) -> conditions.Agree | None:
         """Return the correction by what is known of a window: its beginning, or the pictures at the film's ends."""
         transform, evidence = self.autoencoder.transform, []
         if known.shape[2]:
@@ -170,8 +176,8 @@ class Generator:
         last = shot.windows[number].seconds * LATENT_FPS - 1
         ends = {"first": (0, 0, 0), "last": (len(shot.windows) - 1, last, transform.config.window - 1)}
         for kind, (where, frame, view) in ends.items():
-            if (condition := request.condition(kind)) is not None and number == where:
-                picture = from_bytes(given.picture(condition, shot, self.cell_px)[None])[0, :, 0].to(self.device)
+            if kind in views and number == where:
+                picture = from_bytes(views[kind])[0, :, 0].to(self.device)
                 evidence.append(conditions.Evidence(frames=(frame,), missing=transform.towards(picture, view)))
         stillness = transform.stillness()
         if lead.backdrop is not None:  # it shows what stands still; what was there at first would stay behind

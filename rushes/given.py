@@ -16,6 +16,7 @@ from rushes.media import decode
 from rushes.tiers import OVERLAP_S, Plan
 from rushes.types import Area, Condition, GenerationRequest
 
+WHOLE = ("remix", "edges", "sketch", "depth")  # conditions whose films are looked at from their beginning to their end
 VIEW_FPS = 8  # frames per second that the model sees; rushes/generate.py checks that it does
 FEATHER = 0.03  # of the picture's height: how softly an area that was made anew meets the rest
 PIECE_BYTES = 1 << 20
@@ -23,11 +24,6 @@ LARGEST_PX, LEAST_PX = 512, 8  # of a subject's picture
 OPAQUE, SEEN = 250, 32  # alpha: a picture without any below has no transparency; what is seen is above
 MOST_COVERED = 0.95  # of a picture without transparency by its subject; where there is more, nothing was cut off
 ALIKE = 48  # of the sums of differences of R, G and B: what still is background
-
-
-def picture(condition: Condition, shot: Plan, cell_px: int) -> np.ndarray:
-    """Return the picture that a condition names (a film's first frame), uint8 `[rows x cell columns x cell 3]`."""
-    return film(condition, shot, cell_px, num_frames=1)[0]
 
 
 def film(condition: Condition, shot: Plan, cell_px: int, num_frames: int) -> np.ndarray:
@@ -47,14 +43,17 @@ def end(condition: Condition, shot: Plan, cell_px: int) -> np.ndarray:
 
 
 def views(request: GenerationRequest, shot: Plan, cell_px: int) -> dict[str, np.ndarray]:
-    """Return the pictures that a film begins, ends, goes on or is made anew from, `[t h w 3]` uint8, by condition."""
+    """Return the pictures that lead a film, `[t h w 3]` uint8, by condition.
+
+    It begins, ends, goes on or is made anew from them, or is laid out as they are.
+    """
     shown: dict[str, np.ndarray] = {}
     for condition in request.conditions:
         if condition.kind in ("first", "last"):
             shown[condition.kind] = film(condition, shot, cell_px, num_frames=1)
         elif condition.kind == "extend":
             shown[condition.kind] = end(condition, shot, cell_px)
-        elif condition.kind == "remix":
+        elif condition.kind in WHOLE:
             shown[condition.kind] = film(condition, shot, cell_px, num_frames=shot.seconds * VIEW_FPS)
     return shown
 

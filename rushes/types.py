@@ -145,11 +145,13 @@ class Condition:
     come first and are gone on from; `remix` a film (or picture) that is made anew by `strength` in (0, 1], inside
     `area` alone where there is one; `loop` makes the end run into the beginning; `path` leads the first subject along
     `points` in even time; `subject` names a picture of what the first subject is, facing right, on a transparent or
-    plain background. `uri` says where the picture or film lies: a path, or in a studio the key in its store; `sha256`
-    is that of its bytes, where it is known.
+    plain background. `edges`, `sketch` and `depth` name a picture or film that is laid out as this film shall be: by
+    the edges of what it shows, the strokes of a drawing, or grey levels of which the brightest is nearest. `uri` says
+    where the picture or film lies: a path, or in a studio the key in its store; `sha256` is that of its bytes, where it
+    is known.
     """
 
-    kind: Literal["first", "last", "extend", "remix", "loop", "path", "subject"]
+    kind: Literal["first", "last", "extend", "remix", "loop", "path", "subject", "edges", "sketch", "depth"]
     uri: str = ""
     sha256: str = ""
     seconds: int = 0

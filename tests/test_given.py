@@ -44,7 +44,13 @@ def test_views_are_as_the_model_sees_them(film: Path) -> None:
     views = given.film(condition, shot, 16, num_frames=24)
     assert views.shape == (24, 192, 192, 3)
     assert levels(views) == ["dark"] * 8 + ["light"] * 8 + ["dark"] * 8
-    assert given.picture(condition, shot, 4).shape == (48, 48, 3)
+
+
+@pytest.mark.parametrize(("kind", "num"), [("first", 1), ("last", 1), ("remix", 24), ("edges", 24), ("depth", 24)])
+def test_each_condition_has_its_views(film: Path, kind: str, num: int) -> None:
+    request, shot = asked(Condition(kind=kind, uri=str(film)))
+    shown = given.views(request, shot, 4)
+    assert {kind: views.shape for kind, views in shown.items()} == {kind: (num, 48, 48, 3)}
 
 
 @pytest.mark.parametrize(("given_s", "seen"), [(1, ["dark"]), (2, ["dark", "light"]), (3, ["light", "dark"])])
@@ -79,10 +85,10 @@ def test_an_area_meets_the_rest_softly(film: Path) -> None:
 
 def test_a_changed_or_missing_file_is_named(film: Path, tmp_path: Path) -> None:
     good = Condition(kind="first", uri=str(film), sha256=given.digest(film))
-    _, shot = asked(good)
-    assert given.picture(good, shot, 4).mean() < 100
+    request, shot = asked(good)
+    assert given.views(request, shot, 4)["first"].mean() < 100
     with pytest.raises(InputError, match=r"film\.mp4 has changed since it was named"):
-        given.picture(Condition(kind="first", uri=str(film), sha256="0" * 64), shot, 4)
+        given.film(Condition(kind="first", uri=str(film), sha256="0" * 64), shot, 4, num_frames=1)
     with pytest.raises(InputError, match=r"cannot read .*none\.png: No such file"):
         given.digest(tmp_path / "none.png")
 

@@ -42,6 +42,9 @@ class Typed:
     area: str | None = None
     path: str | None = None
     subject: Path | None = None
+    edges: Path | None = None
+    sketch: Path | None = None
+    depth: Path | None = None
     loop: bool = False
 
 
@@ -51,7 +54,8 @@ def read(typed: Typed) -> Conditions:
         raise InputError(f"--{'strength' if typed.strength is not None else 'area'} needs --remix FILM")
     area = None if typed.area is None else read_area(typed.area)
     found: list[Condition] = []
-    for kind, path in (("first", typed.first), ("last", typed.last)):
+    pictures = {kind: getattr(typed, kind) for kind in ("first", "last", "edges", "sketch", "depth")}
+    for kind, path in pictures.items():
         if path is not None:
             probe(path)
             found.append(_named(kind, path))

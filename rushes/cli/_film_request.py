@@ -57,6 +57,9 @@ class Options:
     area: str | None
     path: str | None
     subject: Path | None
+    edges: Path | None
+    sketch: Path | None
+    depth: Path | None
     loop: bool
     weights: Path
     lora: tuple[str, ...]

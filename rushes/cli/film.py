@@ -61,6 +61,9 @@ SHOWN_EVERY_S = 0.25
 @click.option("--strength", type=float, help="With --remix: how much is made anew, above 0 to 1.  [0.7; 1 in an area]")
 @click.option("--area", help="With --remix: LEFT,TOP,RIGHT,BOTTOM in 0 to 1; the rest stays as it is.")
 @click.option("--subject", type=click.Path(path_type=Path), help="A picture of what the first subject is.")
+@click.option("--edges", type=click.Path(path_type=Path), help="A picture or film whose outlines the film shall have.")
+@click.option("--sketch", type=click.Path(path_type=Path), help="A drawing of how the film is laid out.")
+@click.option("--depth", type=click.Path(path_type=Path), help="The same as grey levels: the brightest is nearest.")
 @click.option("--path", help="Where the first subject goes: 'X,Y X,Y ...' in 0 to 1 from the upper left corner.")
 @click.option("--loop", is_flag=True, help="Let the end run into the beginning.")
 @click.option(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rushes.models.open._catalogue import Found
 
 GB, BILLION = 1e9, 1e9
-CAN = "text first last extend remix loop path negative lora"
+CAN = "text first last extend remix loop path subject edges sketch depth negative lora"
 OURS = (MODEL, "", "", "1280x720, 240 at 24", CAN, "yes", "Apache-2.0")
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 

@@ -53,23 +53,23 @@ def begun(views: Views, shot: Plan, draw: Draw, cutouts: Tensor, usual: Tensor, 
     it is made anew in one `area` alone, the place around that; there the subject comes.
     """
     reach, kind = layouts.reach(shot.rows, shot.columns), next(kind for kind in KINDS if kind in views)
-    like = _within(_colours(views[kind][-1]), WIDEST, reach)
+    like = within(colours(views[kind][-1]), WIDEST, reach)
     behind, rows = _behind(draw(like, None), shot, views[kind].shape[1]), torch.full_like(usual, torch.nan)
     looks = [cutouts]
     if kind == "remix":  # the place and the colours may be others now: what moves is the subject, in any colour
-        behind = _colours(np.median(views[kind], axis=0).astype(np.uint8))
+        behind = colours(np.median(views[kind], axis=0).astype(np.uint8))
         looks.append(cutouts[:, 3:].expand(-1, 4, -1, -1))
-    taken, there = torch.zeros(1, *views[kind].shape[1:3]), _there(usual)
+    taken, there = torch.zeros(1, *views[kind].shape[1:3]), present(usual)
     for name, pictures in views.items() if area is None else ():
         for row, picture in _rows(name, pictures, len(rows)):
-            view = _colours(picture)
+            view = colours(picture)
             spots = _spots(view, behind, {index: [look[index] for look in looks] for index in there}, reach, usual[row])
             for index, spot in spots.items():
                 rows[row, layouts.columns(index)][list(PLACED)] = torch.tensor([*spot[:4], 1.0])
             if name == kind:
-                taken = _taken(spots, cutouts, (view.shape[1], view.shape[2]), reach)
+                taken = taken_up(spots, cutouts, (view.shape[1], view.shape[2]), reach)
     for index in there:
-        _smooth(rows[:, layouts.columns(index)])
+        smooth(rows[:, layouts.columns(index)])
     if kind == "remix":
         rows[:, : layouts.CAMERA] = 0.0
         if area is not None:
@@ -81,11 +81,11 @@ def begun(views: Views, shot: Plan, draw: Draw, cutouts: Tensor, usual: Tensor, 
         free = like[3]
     if {"first", "last"} <= set(views):
         rows[:, : layouts.CAMERA] = 0.0  # where it would go between two pictures nobody can say
-    backdrop = draw(like, free * (1 - _within(taken, WIDEST, reach)[0]))
-    return Begun(rows, backdrop, float(shot.seconds) if kind == "last" else 0.0, _travel(reach))
+    backdrop = draw(like, free * (1 - within(taken, WIDEST, reach)[0]))
+    return Begun(rows, backdrop, float(shot.seconds) if kind == "last" else 0.0, travel(reach))
 
 
-def _smooth(subject: Tensor) -> None:
+def smooth(subject: Tensor) -> None:
     """Take out of a subject's rows `[q 7]` those that are far from where it was just before and is just after."""
     known = torch.nonzero(~subject[:, layouts.X].isnan())[:, 0]
     if len(known) < 3:
@@ -99,7 +99,7 @@ def _smooth(subject: Tensor) -> None:
 
 def _come_in(rows: Tensor, usual: Tensor, at: int, reach: tuple[float, float]) -> None:
     """Let who is not in the picture of row `at`, and would be, not be there; others come in later, or have gone."""
-    for index in _there(usual):
+    for index in present(usual):
         subject, x = rows[:, layouts.columns(index)], float(usual[at, layouts.columns(index)][layouts.X])
         if subject.isnan().all() and abs(x) < reach[0]:
             subject[:, layouts.PRESENT] = 0.0
@@ -120,7 +120,7 @@ def _inside(area: Area, view: Tensor) -> Tensor:
     return mask
 
 
-def _travel(reach: tuple[float, float]) -> tuple[float, float, float]:
+def travel(reach: tuple[float, float]) -> tuple[float, float, float]:
     """Return how far a camera may go from a backdrop's middle: across, down, log2 of the zoom."""
     wide, high = layouts.BACKDROP_REACH
     room = wide - reach[0], high - reach[1], math.log2(min(wide / reach[0], high / reach[1]))
@@ -128,7 +128,7 @@ def _travel(reach: tuple[float, float]) -> tuple[float, float, float]:
     return across, down, zoom
 
 
-def _there(rows: Tensor) -> list[int]:
+def present(rows: Tensor) -> list[int]:
     """Return which subjects are in a layout."""
     return [index for index in range(layouts.NUM_SUBJECTS) if rows[:, layouts.columns(index)][:, layouts.PRESENT].any()]
 
@@ -160,12 +160,12 @@ def _spots(
         if tried[best].share < SURE:
             break
         found[best] = tried[best]
-        gone = _taken({best: tried[best]}, {best: looks[best][0]}, (view.shape[1], view.shape[2]), reach)
+        gone = taken_up({best: tried[best]}, {best: looks[best][0]}, (view.shape[1], view.shape[2]), reach)
         view = torch.lerp(view, behind, gone)
     return found
 
 
-def _taken(
+def taken_up(
     spots: Mapping[int, Spot], cutouts: Mapping[int, Tensor] | Tensor, size: tuple[int, int], reach: tuple[float, float]
 ) -> Tensor:
     """Return how much of a view's pixels subjects and what is just beside them take, `[1 h w]`."""
@@ -185,12 +185,12 @@ def _rows(kind: str, pictures: np.ndarray, num: int) -> list[tuple[int, np.ndarr
     return [(0 if kind == "first" else num - 1, pictures[-1])]
 
 
-def _colours(picture: np.ndarray) -> Tensor:
+def colours(picture: np.ndarray) -> Tensor:
     """`[h w 3]` -> `[3 h w]` in 0..1."""
     return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
 
 
-def _within(view: Tensor, size: tuple[int, int], reach: tuple[float, float]) -> Tensor:
+def within(view: Tensor, size: tuple[int, int], reach: tuple[float, float]) -> Tensor:
     """Return a view `[c h w]` as the middle of a backdrop of `size` patches, `[c+1 P Q]`; last, where it is."""
     lines = []
     for num, extent in zip(size, reach[::-1], strict=True):

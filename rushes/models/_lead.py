@@ -17,8 +17,10 @@ from torch import Tensor
 
 from rushes import layouts
 from rushes.errors import InputError
-from rushes.models._begun import WIDEST, Views, begun
+from rushes.models._begun import WIDEST, Begun, Views, begun
 from rushes.models._draft import PER_ROW, Stage, draft, field, pixels, way
+from rushes.models._structured import KINDS as STRUCTURES
+from rushes.models._structured import structured
 from rushes.models.autoencoder import LATENT_FPS, PatchTransform
 from rushes.models.backdrop import PATCH, BackdropModel
 from rushes.models.cutout import CutoutModel
@@ -68,18 +70,16 @@ class Leader:
         """Return what leads each window that a film is made in.
 
         `subject`, float32 `[4 p p]` in 0..1, colours times alpha, stands in for the first one; `views` are the pictures
-        that the film begins, ends or goes on with.
+        that the film begins, ends or goes on with, or that say how it is laid out.
 
         Raises:
-            InputError: a path, and no model that plans; a subject, and no film model that is shown any.
+            InputError: a path, and no model that plans; a subject, and no film model that is shown any; edges, a
+                sketch or depths, and no model that draws places like them.
         """
         if self.cutter is None and subject is not None:
             raise InputError("these weights can't be shown a subject; take others, or name none")
-        cutouts, start = self._cutouts(request, subject), None
-        if views and self.planner is not None and self.cutter is not None and self.stager is not None:
-            usual, remix = planned(self.planner, request, shot, BLANK), request.condition("remix")
-            draw = functools.partial(self._place, request, WIDEST)
-            start = begun(views, shot, draw, cutouts[0], usual, None if remix is None else remix.area)
+        cutouts = self._cutouts(request, subject)
+        start = self._start(request, shot, cutouts[0], views) if views else None
         rows = planned(self.planner, request, shot, start and start.rows)
         stretches = cut_up(rows, shot)
         if (self.cutter is None and self.stager is None) or self.transform is None or not rows.any():
@@ -103,6 +103,19 @@ class Leader:
             found.append(Lead(each, *draft(layout, cutouts.to(device), where, self.transform, stage)))
         return found
 
+    def _start(self, request: GenerationRequest, shot: Plan, cutouts: Tensor, views: Views) -> Begun | None:
+        """Return what the pictures that are given say of a film; nothing, where a model that draws it is missing."""
+        laid_out = [kind for kind in STRUCTURES if kind in views]
+        if laid_out and (self.stager is None or self.stager.structure is None):
+            raise InputError(f"these weights can't follow condition {laid_out[0]!r}; take others, or name none")
+        if self.planner is None or self.cutter is None or self.stager is None:
+            return None
+        usual, remix = planned(self.planner, request, shot, BLANK), request.condition("remix")
+        draw = functools.partial(self._place, request, WIDEST)
+        if laid_out:
+            return structured(views, shot, lambda structure: draw(structure=structure), cutouts, usual)
+        return begun(views, shot, draw, cutouts, usual, None if remix is None else remix.area)
+
     def _cutouts(self, request: GenerationRequest, subject: np.ndarray | None) -> Tensor:
         """Return what the subjects look like, `[1 2 4 p p]`; nothing, where no model draws them."""
         if self.cutter is None:
@@ -114,12 +127,17 @@ class Leader:
         return cutouts[None]
 
     def _place(
-        self, request: GenerationRequest, size: tuple[int, int], like: Tensor | None = None, known: Tensor | None = None
+        self,
+        request: GenerationRequest,
+        size: tuple[int, int],
+        like: Tensor | None = None,
+        known: Tensor | None = None,
+        structure: Tensor | None = None,
     ) -> Tensor:
         """Return the prompt's place, `[4 P Q]`, as `BackdropModel.draw` does."""
         assert self.stager is not None
         random = torch.Generator().manual_seed((request.seed + BACKDROP_APART) % 2**63)
-        return self.stager.draw(request.prompt, size, random, like, known)
+        return self.stager.draw(request.prompt, size, random, like, known, structure)
 
 
 def planned(model: LayoutModel | None, request: GenerationRequest, shot: Plan, known: Tensor | None = None) -> Tensor:

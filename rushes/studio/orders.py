@@ -14,7 +14,7 @@ from rushes.serve.client.jobs import Job, Order
 from rushes.serve.client.trainings import LATER_S, TRAINING, TrainingOrder
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
-from rushes.studio.library import subjects
+from rushes.studio.library import inputs, subjects
 from rushes.studio.members import closing
 from rushes.studio.members.accounts import Caller
 from rushes.studio.money import ledger
@@ -97,6 +97,10 @@ def _checked(house: House, plan: PlanConfig, plan_name: str, order: Order) -> Or
     tiers.check(request, house.offered)
     if request.condition("subject") and (why := subjects.why_not(house, request.model)) == subjects.NOT_SHOWN:
         raise RequestError(400, "unsupported_condition", f"{why}; take others, or name none", param="subject_reference")
+    laid_out = [kind for kind in inputs.LAID_OUT if request.condition(kind)]
+    if laid_out and (why := inputs.why_not_laid_out(house, request.model)):
+        param = inputs.PARAMS[laid_out[0]]
+        raise RequestError(400, "unsupported_condition", f"{why}; take others, or name none", param=param)
     if order.format not in FORMATS:
         raise InputError(f"format {order.format!r} is illegal; legal: {', '.join(FORMATS)}")
     if (order.format == "png") != (request.shape.frames == 1):

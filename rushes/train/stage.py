@@ -21,11 +21,12 @@ from rushes.data.banks import bank as banks
 from rushes.data.banks.world_rows import NUM_CAPTIONS, StageRows
 from rushes.diffusion import flow
 from rushes.models._draft import field as seen_field
-from rushes.models.backdrop import PATCH, SMALLEST_T, BackdropConfig, BackdropModel, middle
+from rushes.models.backdrop import NO_TAKE, PATCH, SMALLEST_T, BackdropConfig, BackdropModel, middle
 from rushes.nn import weights
 from rushes.train import ceiling
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.parallel.share import Share
+from rushes.train.sketching import bent, structured
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.world import REVISION
 from rushes.world.backdrop import backdrop
@@ -33,7 +34,7 @@ from rushes.world.captions import words
 from rushes.world.scene import SceneFilters
 
 NUM_PREVIEWS = 12
-Lesson = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # pictures, takes, word ids, noise, times
+Lesson = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]  # pictures, takes, structures, word ids, noise, times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,8 @@ class StageConfig:
     """`num` scenes' prompts and places; a step has `batch` of them, as wide as one of `grids` (rows, columns) sees.
 
     A grid is a frame's in cells; all are drawn alike often. `t_mean`, `t_deviation` are those of the logit-normal that
-    times are drawn from: most are noisy, where a picture's words and not its pixels say what it shows.
+    times are drawn from: most are noisy, where a picture's words and not its pixels say what it shows. The share
+    `structured` of the places is laid out as a structure of theirs says.
     """
 
     run: RunConfig
@@ -53,6 +55,7 @@ class StageConfig:
     batch: int = 32
     t_mean: float = 1.6
     t_deviation: float = 1.4
+    structured: float = 0.5
     banks: str = "runs/banks"
     workers: int = 2
 
@@ -68,7 +71,7 @@ class StageObjective:
         text = replace(config.model.text, words=tuple(sorted(words())))
         self.model: nn.Module = BackdropModel(replace(config.model, text=text))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="backdrop", missing=("takes",))
+            weights.load(self.model, Path(config.run.init), family="backdrop", missing=("takes", "structure."))
             self.model.train().requires_grad_(True)
         self.share = Share()
         self.sizes = [seen_field(layouts.reach(*grid), PATCH) for grid in config.grids]
@@ -112,21 +115,32 @@ class StageObjective:
         """Return a step's pictures with the caption, noise and time that the step draws for each."""
         c = self.config
         rng = np.random.default_rng((c.run.seed, step, 11))
-        size = self.sizes[int(rng.integers(len(self.sizes)))]
+        grid = int(rng.integers(len(self.sizes)))
+        size = self.sizes[grid]
         place = films.ids.device
         rows = torch.from_numpy(indices).to(place)
         picks = torch.from_numpy(rng.integers(0, NUM_CAPTIONS, len(indices))).to(place)
-        pictures = middle(films.places.take(films.stages[rows]), size).float() / 255
+        pictures, takes = middle(films.places.take(films.stages[rows]), size).float() / 255, films.takes[rows]
         random = generator(c.run.seed, step, device=place)
+        across, down = layouts.reach(*c.grids[grid])
+        frame = tuple(
+            2 * r * layouts.BACKDROP_UNIT_PX / PATCH / num for r, num in zip((down, across), size, strict=True)
+        )
+        structure = torch.zeros_like(pictures)
+        if c.model.structure and (num := round(c.structured * len(rows))):
+            pictures[:num], is_bent = bent(pictures[:num], random)
+            structure[:num] = structured(pictures[:num], (frame[0], frame[1]), random)
+            takes = takes.clone()
+            takes[:num][is_bent] = NO_TAKE
         noise = torch.randn(pictures.shape, generator=random, device=place)
         t = flow.draw_t(len(rows), random, mean=c.t_mean, deviation=c.t_deviation, shift=1.0).clamp(min=SMALLEST_T)
-        return pictures, films.takes[rows], films.ids[rows, picks], noise, t
+        return pictures, takes, structure, films.ids[rows, picks], noise, t
 
     def _error(self, model: nn.Module, lesson: Lesson) -> Tensor:
         assert isinstance(model, BackdropModel)
-        pictures, takes, ids, noise, t = lesson
+        pictures, takes, structure, ids, noise, t = lesson
         clean = (pictures - model.mean) / model.deviation
-        velocity = model(torch.lerp(clean, noise, t.view(-1, 1, 1, 1)), t, model.text(ids), takes)
+        velocity = model(torch.lerp(clean, noise, t.view(-1, 1, 1, 1)), t, model.text(ids), takes, structure)
         error = (velocity - (noise - clean)).square().mean((1, 2, 3))
         return (error * t.square() / (t.square() + 0.09)).mean()
 

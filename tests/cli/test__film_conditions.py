@@ -43,6 +43,14 @@ def test_pictures_are_named_with_their_digest(picture: Path) -> None:
     assert found.like is None
 
 
+def test_what_a_film_is_laid_out_like_is_named_as_it_is_to_be_read(picture: Path, film: Path) -> None:
+    found = read(Typed(edges=film, depth=picture))
+    assert [(one.kind, one.uri) for one in found.conditions] == [("edges", str(film)), ("depth", str(picture))]
+    assert found.like is None
+    with pytest.raises(InputError, match="there is no file"):
+        read(Typed(sketch=film.with_name("none.png")))
+
+
 def test_an_extended_film_counts_its_whole_seconds_and_gives_the_shape(film: Path) -> None:
     found = read(Typed(extend=film))
     assert found.given_s == 2

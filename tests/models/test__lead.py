@@ -147,6 +147,24 @@ def test_a_film_that_begins_with_a_picture_is_led_from_it(leader: Leader) -> Non
     assert alone.backdrop is None and not alone.layout.any()  # no model draws its place
 
 
+def test_a_film_is_laid_out_like_a_picture(leader: Leader) -> None:
+    torch.manual_seed(0)
+    stager = BackdropModel(replace(backdrop.tiny(), structure=True)).eval().requires_grad_(False)
+    assert stager.structure is not None
+    for weight in (stager.out.weight, stager.blocks[0].modulation.weight, stager.structure.into.weight):
+        torch.nn.init.normal_(weight, std=0.3)
+    stager.mean.fill_(0.5)
+    request = ask(conditions=(Condition(kind="edges", uri="sea.png"),))
+    whole, shot = replace(leader, stager=stager), tiers.plan(request)
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 36, 64, 3), np.uint8)
+    leads = [whole.leads(request, shot, views={"edges": np.stack([one] * 24)})[0] for one in pictures]
+    assert leads[0].backdrop.shape == (1, 6, 6, 9, 16) and not torch.equal(leads[0].backdrop, leads[1].backdrop)
+    deaf = replace(leader, stager=BackdropModel(backdrop.tiny()).eval())
+    for other in (leader, deaf):
+        with pytest.raises(InputError, match="these weights can't follow condition 'edges'; take others, or name none"):
+            other.leads(request, shot, views={"edges": pictures})
+
+
 def test_an_extension_s_plan_begins_with_what_is_known(model: LayoutModel) -> None:
     extended = Condition(kind="extend", uri="film.mp4", seconds=3)
     request = ask(14, conditions=(extended,))

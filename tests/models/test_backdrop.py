@@ -1,11 +1,12 @@
 """Tests of the backdrop model: pictures are legal, repeatable, as wide as asked, and weights come back as they were."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from rushes.models.backdrop import BackdropModel, middle, tiny
+from rushes.models.backdrop import NO_TAKE, BackdropModel, middle, tiny
 from rushes.nn import weights
 
 
@@ -79,3 +80,24 @@ def test_what_is_known_of_a_place_stays_as_it_is(model: BackdropModel) -> None:
     drawn = model.draw("red cat", (4, 6), torch.Generator().manual_seed(1), like, known)
     assert torch.allclose(drawn[:3, known > 0], like[:3, known > 0], atol=1e-5)
     assert not torch.allclose(drawn[:3, known < 1], like[:3, known < 1], atol=0.05)
+
+
+def test_a_place_is_laid_out_as_its_structure_says_whatever_the_take() -> None:
+    torch.manual_seed(0)
+    model = BackdropModel(replace(tiny(), structure=True)).eval().requires_grad_(False)
+    for weight in (model.out.weight, model.takes, model.blocks[0].modulation.weight):
+        torch.nn.init.normal_(weight, std=0.3)
+    x, t, text = torch.randn(1, 4, 32, 32), torch.ones(1), model.text(torch.ones(1, 4, dtype=torch.long))
+    structure, none = torch.rand(1, 4, 32, 32), torch.tensor([NO_TAKE])
+    free = model.clean(x, t, text, none)
+    assert torch.equal(free, model.clean(x, t, text, none, structure))  # at first it hears nothing
+    assert not torch.equal(free, model.clean(x, t, text, torch.tensor([7])))
+    assert model.structure is not None
+    torch.nn.init.normal_(model.structure.into.weight)
+    assert not torch.allclose(free, model.clean(x, t, text, none, structure), atol=1e-3)
+    torch.testing.assert_close(free, model.clean(x, t, text, none, torch.zeros_like(structure)))
+    drawn = [
+        model.draw("red cat", (4, 6), torch.Generator().manual_seed(1), structure=torch.full((4, 64, 96), value))
+        for value in (0.0, 1.0)
+    ]
+    assert not torch.allclose(*drawn, atol=1e-3)

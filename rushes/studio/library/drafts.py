@@ -40,7 +40,8 @@ class Draft(BaseModel):
     """What a form says, as it says it: empty texts leave the choice to the tier, or to chance for the seed.
 
     `first`, `last` and `subject` are the digests of pictures that were sent before, `character` is an id; `strength`,
-    in percent, makes the film begin as its `parent`.
+    in percent, makes the film begin as its `parent`. `like` is the digest of a picture that the film is laid out as, by
+    its edges, as a sketch or as depths (`like_as`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +61,8 @@ class Draft(BaseModel):
     first: str = ""
     last: str = ""
     subject: str = ""
+    like: str = ""
+    like_as: str = "edges"
     character: str = ""
     loop: str = ""
     path: str = ""
@@ -99,6 +102,11 @@ class Draft(BaseModel):
     def conditions(self, house: House, session: Session, caller: Caller) -> tuple[Condition, ...]:
         """Return what the film must agree with. Raises: InputError, or RequestError 404 for another's film."""
         found = [inputs.again(house, caller, kind, getattr(self, kind)) for kind in SENT if getattr(self, kind)]
+        if self.like:
+            if self.like_as not in inputs.LAID_OUT:
+                legal = nearest_first(self.like_as, inputs.LAID_OUT)
+                raise InputError(f"a film can't be laid out by {self.like_as[:40]!r}; legal: {legal}")
+            found.append(inputs.again(house, caller, self.like_as, self.like))
         if self.parent and self.strength:
             share = _whole("strength", self.strength) / 100
             found.append(inputs.remade(session, caller, self.parent, strength=share))
@@ -137,6 +145,7 @@ def remixed(job: Job) -> Draft:
     style, shown = job.extra.get("style", ""), job.extra.get("characters", [])
     prompt, request = job.request["prompt"], job.generation_request()
     path, subject = request.condition("path"), request.condition("subject")
+    like = next((each for kind in inputs.LAID_OUT if (each := request.condition(kind))), None)
     is_own = subject is not None and subject.uri.startswith(inputs.folder(job.owner))
     return Draft(
         prompt=prompt.removesuffix(f", {STYLES[style]}") if style else prompt,
@@ -149,6 +158,8 @@ def remixed(job: Job) -> Draft:
         model=job.request["model"] if job.request["model"] != tiers.MODEL else "",
         path=" ".join(f"{x:g},{y:g}" for x, y in path.points) if path else "",
         subject=subject.sha256 if subject is not None and is_own else "",
+        like=like.sha256 if like is not None and like.uri.startswith(inputs.folder(job.owner)) else "",
+        like_as=like.kind if like is not None else inputs.LAID_OUT[0],
         character=shown[0] if shown else "",
     )
 

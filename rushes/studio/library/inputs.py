@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,12 +19,21 @@ from rushes.media import picture
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
 from rushes.studio.library import films, subjects
+from rushes.studio.library.vocabulary import SHIPPED
 from rushes.studio.members.accounts import Caller
 from rushes.studio.trust import outbound
 from rushes.types import Condition
 
 LARGEST_BYTES = 20 << 20
-PARAMS = {"first": "input_reference", "last": "last_reference", "subject": "subject_reference"}
+PARAMS = {
+    "first": "input_reference",
+    "last": "last_reference",
+    "subject": "subject_reference",
+    "edges": "edges_reference",
+    "sketch": "sketch_reference",
+    "depth": "depth_reference",
+}
+LAID_OUT = ("edges", "sketch", "depth")
 LONGEST_PX = 1280  # of a kept picture: no film is larger
 DATA_URL = re.compile(r"data:image/[a-z+.-]+;base64,", re.IGNORECASE)
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -53,7 +65,7 @@ def asked(house: House, caller: Caller, body: Any) -> tuple[Condition, ...]:
 
 
 def named(house: House, caller: Caller, kind: str, value: Any, param: str) -> Condition:
-    """Return the condition that the film begins (`first`) or ends (`last`) with, or shows, what a body's `param` names.
+    """Return the condition of a `kind` of PARAMS with what a body's `param` names.
 
     That is an upload, `{"image_url": ...}` (an address, or a data: URL), or `{"file_id": ...}` with the id of a film
     or still of the caller's own; a `subject` is cut out of a still alone.
@@ -115,6 +127,27 @@ def remade(session: Session, caller: Caller, job_id: str, *, strength: float, ar
     """Return the condition that a film of the caller's own is made anew by `strength`, inside `area` alone."""
     film = films.finished(session, caller, job_id)
     return Condition(kind="remix", uri=film.files["video"], strength=strength, area=area)
+
+
+def why_not_laid_out(house: House, model: str) -> str:
+    """Return why `model` can't lay a film out like a picture (LAID_OUT); empty where it can, or nobody here knows."""
+    native = house.offered.get(model)
+    if native is not None:
+        return "" if set(LAID_OUT) & set(native.conditions) else f"{model} can't lay films out like pictures"
+    can_follow = _can_follow(Path(house.config.weights or SHIPPED))
+    return "these weights can't lay films out like pictures" if can_follow is False else ""
+
+
+@functools.lru_cache(maxsize=4)
+def _can_follow(folder: Path) -> bool | None:
+    """Return whether the weights in `folder` draw places of a given structure; None where no weights are here."""
+    if not (folder / "film" / "config.json").is_file():
+        return None
+    try:
+        backdrop = json.loads((folder / "backdrop" / "config.json").read_text(encoding="utf-8"))["config"]
+    except FileNotFoundError:
+        return False
+    return bool(backdrop.get("structure"))
 
 
 def _address(value: Any) -> str:

@@ -31,6 +31,7 @@ SAID = {
     "feature": "ten seconds at 720p",
     "still": "one picture at 720p",
 }
+LAID_OUT = [("edges", "by its outlines"), ("sketch", "it is a drawing"), ("depth", "it shows depths, bright is near")]
 STRENGTHS = [("", "only its seed"), ("50", "much of it"), ("70", "its places and light"), ("90", "its layout")]
 FIRST = "a red sailboat sails right on the sea at sunset"
 
@@ -43,6 +44,19 @@ class Sent(Draft):
 
 Filled = Annotated[Sent, Form()]
 Picture = Annotated[UploadFile | None, File()]
+
+
+def _pictures(
+    first_picture: Picture = None,
+    last_picture: Picture = None,
+    subject_picture: Picture = None,
+    like_picture: Picture = None,
+) -> dict[str, UploadFile | None]:
+    """Return the pictures that come with a form, by the draft's fields that name them."""
+    return {"first": first_picture, "last": last_picture, "subject": subject_picture, "like": like_picture}
+
+
+Pictures = Annotated[dict[str, UploadFile | None], Depends(_pictures)]
 
 
 @SPEC.get("/create")
@@ -62,14 +76,11 @@ def send(
     house: TheHouse,
     caller: Member,
     sent: Filled,
-    first_picture: Picture = None,
-    last_picture: Picture = None,
-    subject_picture: Picture = None,
+    pictures: Pictures,
 ) -> Response:
     """Ask for the film and go to where it is made, or say again what was filled in and what is wrong with it."""
     draft: Draft = sent
     try:
-        pictures = {"first": first_picture, "last": last_picture, "subject": subject_picture}
         draft = _with_pictures(house, caller, draft, pictures)
         if sent.only:
             return _form(request, house, caller, draft)
@@ -137,7 +148,8 @@ def _with_pictures(house: House, caller: Caller, draft: Draft, sent: dict[str, U
     """Return the draft with the pictures that came with the form; browsers send an empty file for none."""
     for kind, upload in sent.items():
         if upload is not None and upload.filename:
-            draft = draft.model_copy(update={kind: inputs.named(house, caller, kind, upload, kind).sha256})
+            means = inputs.LAID_OUT[0] if kind == "like" else kind  # which of them the form may still change
+            draft = draft.model_copy(update={kind: inputs.named(house, caller, means, upload, "the picture").sha256})
     return draft
 
 
@@ -155,6 +167,8 @@ def _form(
         "formats": [(name, name) for name in orders.FORMATS if name != "png"],
         "lengths": [(str(n), f"{n} s") for n in lengths],
         "strengths": STRENGTHS,
+        "laid_out": LAID_OUT,
+        "can_follow": not inputs.why_not_laid_out(house, tiers.MODEL),
         "models": [("", "Rushes: paper scenes"), *((name, name) for name in house.offered)],
         "problem": problem,
     }

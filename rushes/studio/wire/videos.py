@@ -30,8 +30,11 @@ VARIANTS = ("video", "thumbnail", "spritesheet")
 PARAMS = {"num_steps": "num_inference_steps", "frames": "num_frames"}  # our words -> the wire's
 TIER, STILL = "short", "png"
 EDITED = 0.85  # of an edited film is made anew where nothing is said: its places stay, its light may change
-KEPT = ("first", "last", "loop", "path", "subject")
-PICTURES = {"video", "input_reference", "last_reference", "subject_reference"}
+KEPT = ("first", "last", "loop", "path", "subject", "edges", "sketch", "depth")
+PICTURES = {
+    "video", "input_reference", "last_reference", "subject_reference",
+    "edges_reference", "sketch_reference", "depth_reference",
+}  # fmt: skip
 Conditions = tuple[Condition, ...]
 Offered = Mapping[str, tiers.Native]
 OURS: Offered = {}
@@ -58,6 +61,9 @@ class Asked(BaseModel):
     input_reference: Any = Field(default=None, description="the picture that the film begins with")
     last_reference: Any = Field(default=None, description="the picture that the film ends with")
     subject_reference: Any = Field(default=None, description="a picture of what the first subject is, facing right")
+    edges_reference: Any = Field(default=None, description="a picture or film whose outlines the film shall have")
+    sketch_reference: Any = Field(default=None, description="a drawing of how the film is laid out")
+    depth_reference: Any = Field(default=None, description="the same as grey levels: the brightest is nearest")
     characters: list[str] = Field(default_factory=list, description="ids of characters; the prompt may say their names")
     loop: bool = Field(default=False, description="the end runs into the beginning")
     path: Points | None = Field(default=None, description="where the first subject goes: points [x, y] in 0 to 1")

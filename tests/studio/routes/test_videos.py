@@ -172,6 +172,28 @@ def test_a_film_begins_and_ends_with_pictures_that_are_sent(client: openai.OpenA
         assert [one["points"] for one in conditions(wire, led["id"])] == [[[0.1, 0.6], [0.9, 0.4]]]
 
 
+def test_a_film_is_laid_out_like_pictures_and_films_of_one_s_own(
+    client: openai.OpenAI, wire: Wire, anna, tmp_path: Path
+) -> None:
+    film = wires.finished(wire.house, anna[0])
+    data = f"data:image/png;base64,{base64.b64encode(red()).decode()}"
+    said = {"sketch_reference": {"image_url": data}, "depth_reference": {"file_id": film}}
+    made = client.videos.create(prompt="a kite", extra_body=said)
+    sketch, depth = conditions(wire, made.id)
+    assert (sketch["kind"], depth["kind"]) == ("sketch", "depth") and sketch["uri"].startswith(f"inputs/{anna[0].id}/")
+    with wire.house.database.read() as session:
+        assert depth["uri"] == session.get_one(jobs.Job, film).files["video"]
+    body = {"prompt": "a kite", "sketch_reference": data, "edges_reference": data}
+    answer = httpx.post(f"{wire.url}/v1/videos", headers=anna[1], json=body)
+    assert answer.status_code == 400 and "'edges' and 'sketch' contradict each other" in answer.text
+    weights = studio_subjects.weights(tmp_path / "weights")
+    with studios.opened(tmp_path, weights=str(weights)) as house, wires.serving(house) as url:
+        _, headers = studios.person(house, "bea", plan="admin")
+        answer = httpx.post(f"{url}/v1/videos", headers=headers, json={"prompt": "a kite", "edges_reference": data})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "edges_reference")
+        assert "these weights can't lay films out like pictures; take others" in answer.text
+
+
 def test_a_subject_is_sent_cut_out_and_kept_for_remixes(tmp_path: Path) -> None:
     weights = studio_subjects.weights(tmp_path / "weights")
     with studios.opened(tmp_path, weights=str(weights)) as house, wires.serving(house) as url:
@@ -196,14 +218,14 @@ def test_a_subject_is_sent_cut_out_and_kept_for_remixes(tmp_path: Path) -> None:
         assert [one["kind"] for one in conditions(seeing, remix(film, prompt="at night").id)] == ["subject"]
         looped = remix(film, prompt="at night", extra_body={"loop": True})
         assert sorted(one["kind"] for one in conditions(seeing, looped.id)) == ["loop", "subject"]
-        for place, said in (
-            (f"{film}/remix", {"strength": 0.5}),
-            ("edits", {"video": {"id": film}}),
-            ("extensions", {"video": {"id": film}, "seconds": 1}),
+        for place, said, kind in (
+            (f"{film}/remix", {"strength": 0.5}, "remix"),
+            ("edits", {"video": {"id": film}}, "remix"),
+            ("extensions", {"video": {"id": film}, "seconds": 1}, "extend"),
         ):
             body = {"prompt": "a fox", "subject_reference": fox, **said}
-            answer = httpx.post(f"{url}/v1/videos/{place}".rstrip("/"), headers=headers, timeout=60, json=body)
-            assert answer.status_code == 400 and "contradict each other" in answer.text, place
+            made = httpx.post(f"{url}/v1/videos/{place}".rstrip("/"), headers=headers, timeout=60, json=body).json()
+            assert [one["kind"] for one in conditions(seeing, made["id"])] == [kind, "subject"]
         body = {"prompt": "a fox", "subject_reference": {"file_id": film}}
         answer = httpx.post(f"{url}/v1/videos", headers=headers, timeout=60, json=body)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "subject_reference")
