@@ -63,11 +63,11 @@ def begun(views: Views, shot: Plan, draw: Draw, cutouts: Tensor, usual: Tensor, 
     for name, pictures in views.items() if area is None else ():
         for row, picture in _rows(name, pictures, len(rows)):
             view = colours(picture)
-            spots = _spots(view, behind, {index: [look[index] for look in looks] for index in there}, reach, usual[row])
-            for index, spot in spots.items():
+            found = spots(view, behind, {index: [look[index] for look in looks] for index in there}, reach, usual[row])
+            for index, spot in found.items():
                 rows[row, layouts.columns(index)][list(PLACED)] = torch.tensor([*spot[:4], 1.0])
             if name == kind:
-                taken = taken_up(spots, cutouts, (view.shape[1], view.shape[2]), reach)
+                taken = taken_up(found, cutouts, (view.shape[1], view.shape[2]), reach)
     for index in there:
         smooth(rows[:, layouts.columns(index)])
     if kind == "remix":
@@ -140,10 +140,18 @@ def _behind(backdrop: Tensor, shot: Plan, height: int) -> Tensor:
     return (seen(Stage(backdrop[None], torch.zeros(1, 1, layouts.CAMERA)), places)[0, :, 0] + 1) / 2
 
 
-def _spots(
-    view: Tensor, behind: Tensor, looks: dict[int, list[Tensor]], reach: tuple[float, float], usual: Tensor
+def spots(
+    view: Tensor,
+    behind: Tensor,
+    looks: dict[int, list[Tensor]],
+    reach: tuple[float, float],
+    usual: Tensor,
+    sure: float = SURE,
 ) -> dict[int, Spot]:
-    """Return where subjects are in a view, each in one of its looks, the surest first: where one is is no other."""
+    """Return where subjects are in a view, each in one of its looks, the surest first: where one is is no other.
+
+    One that explains less than `sure` of what sets the view apart from what is `behind` is not there.
+    """
     found: dict[int, Spot] = {}
     while len(found) < len(looks):
         tried = {}
@@ -157,7 +165,7 @@ def _spots(
                     break
             tried[index] = max(seen_as, key=lambda spot: spot.share)
         best = max(tried, key=lambda index: tried[index].share)
-        if tried[best].share < SURE:
+        if tried[best].share < sure:
             break
         found[best] = tried[best]
         gone = taken_up({best: tried[best]}, {best: looks[best][0]}, (view.shape[1], view.shape[2]), reach)

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rushes import layouts
-from rushes.models._begun import PLACED, WIDEST, Begun, Views, colours, present, smooth, taken_up, travel, within
+from rushes.errors import InputError
+from rushes.models._begun import PLACED, WIDEST, Begun, Views, colours, present, smooth, spots, taken_up, travel, within
 from rushes.models._draft import PER_ROW
-from rushes.models._found import Spot, find
 from rushes.models._structure import lines
 from rushes.tiers import Plan
 
@@ -35,23 +35,31 @@ def structured(views: Views, shot: Plan, draw: Draw, cutouts: Tensor, usual: Ten
     A picture says how the film begins; a film says where things are in each half-second, and that the camera stands
     still. The subjects of `usual [q 17]`, a layout of the prompt's, are sought in the first of KINDS that there is;
     where they stand the place is free.
+
+    Raises:
+        InputError: a picture in which nothing is drawn.
     """
+    shown = {kind: structure_of(kind, each[0]) for kind, each in views.items()}
+    for kind, seen in shown.items():
+        if not seen.any():
+            what = "one depth alone" if kind == "depth" else "no lines"
+            raise InputError(f"the picture of condition {kind!r} shows {what}; give one that something is drawn in")
     reach, kind = layouts.reach(shot.rows, shot.columns), next(kind for kind in KINDS if kind in views)
     pictures = _pictures(views[kind], len(usual))
-    looks = {index: _look(kind, cutouts[index]) for index in present(usual)}
+    looks = {index: [_look(kind, cutouts[index])] for index in present(usual)}
     rows, size = torch.full_like(usual, torch.nan), (pictures.shape[1], pictures.shape[2])
     taken = torch.zeros(1, *size)
     for number, picture in enumerate(pictures):
-        spots = _spots(structure_of(kind, picture), looks, reach, usual[PER_PICTURE * number])
-        for index, spot in spots.items():
+        view = structure_of(kind, picture).expand(3, -1, -1)
+        found = spots(view, torch.zeros_like(view), looks, reach, usual[PER_PICTURE * number], SURE)
+        for index, spot in found.items():
             rows[PER_PICTURE * number, layouts.columns(index)][list(PLACED)] = torch.tensor([*spot[:4], 1.0])
         if number == 0:
-            taken = taken_up(spots, cutouts, size, reach)
+            taken = taken_up(found, cutouts, size, reach)
     for index in looks:
         smooth(rows[:, layouts.columns(index)])
     if len(pictures) > 1:
         rows[:, : layouts.CAMERA] = 0.0
-    shown = {kind: structure_of(kind, each[0]) for kind, each in views.items()}
     return Begun(rows, draw(_structure(shown, taken, reach)), 0.0, travel(reach))
 
 
@@ -87,24 +95,6 @@ def _look(kind: str, cutout: Tensor) -> Tensor:
     over = torch.maximum(lines((cutout[:3] + 0.5 * (1 - alpha))[None]), lines(alpha.expand(1, 3, -1, -1)))[0]
     around = F.max_pool2d(alpha, 3, stride=1, padding=1)
     return torch.cat((over.expand(3, -1, -1) * around, around))
-
-
-def _spots(view: Tensor, looks: dict[int, Tensor], reach: tuple[float, float], usual: Tensor) -> dict[int, Spot]:
-    """Return where subjects are in a structure `[1 h w]`, the surest first: where one is is no other."""
-    found: dict[int, Spot] = {}
-    while len(found) < len(looks):
-        tried = {}
-        for index in looks.keys() - found.keys():
-            subject = usual[layouts.columns(index)]
-            about = float(subject[layouts.Y]), float(subject[layouts.SIDE])
-            three = view.expand(3, -1, -1)
-            tried[index] = find(three, torch.zeros_like(three), looks[index], reach, about)
-        best = max(tried, key=lambda index: tried[index].share)
-        if tried[best].share < SURE:
-            break
-        found[best] = tried[best]
-        view = view * (1 - taken_up(found, looks, (view.shape[1], view.shape[2]), reach))
-    return found
 
 
 def _structure(shown: dict[str, Tensor], taken: Tensor, reach: tuple[float, float]) -> Tensor:

@@ -147,12 +147,10 @@ class BackdropModel(nn.Module):
         take = torch.randint(TAKES, (1,), generator=random)
         wanted = x[0, :3] if like is None else (like[:3] - self.mean[:3]) / self.deviation[:3]
         if like is not None:
-            every = self.clean(x.expand(TAKES, -1, -1, -1), torch.ones(TAKES), text, torch.arange(TAKES))
-            unlike = (every[:, :3] - wanted).square() * like[3]
+            unlike = (self._every_take(x, text)[:, :3] - wanted).square() * like[3]
             take = unlike.sum((1, 2, 3)).argmin()[None]
         if structure is not None:
-            every = self.clean(x.expand(TAKES, -1, -1, -1), torch.ones(TAKES), text, torch.arange(TAKES))
-            alike, by_lines = likeness((every * self.deviation + self.mean).clamp(0, 1), structure)
+            alike, by_lines = likeness((self._every_take(x, text) * self.deviation + self.mean).clamp(0, 1), structure)
             is_one = float(alike.max()) >= LIKE["lines" if by_lines else "depth"]
             take, structure = alike.argmax()[None] if is_one else torch.full_like(take, NO_TAKE), structure[None]
         even = torch.linspace(1.0, 0.0, STEPS + 1)
@@ -164,6 +162,10 @@ class BackdropModel(nn.Module):
                 clean[:, :3] = torch.lerp(clean[:, :3], wanted, known)
             x = torch.lerp(clean, torch.randn(x.shape, generator=random), following)
         return (x[0] * self.deviation + self.mean).clamp(0, 1)
+
+    def _every_take(self, x: Tensor, text: Tensor) -> Tensor:
+        """Return the first estimate of each take, `[8 4 16r 16c]`, of noise `x [1 4 16r 16c]`."""
+        return self.clean(x.expand(TAKES, -1, -1, -1), torch.ones(TAKES), text, torch.arange(TAKES))
 
 
 def _middle(whole: Tensor, num: int) -> Tensor:

@@ -7,8 +7,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from rushes import layouts, tiers
+from rushes.errors import InputError
 from rushes.models._begun import WIDEST
-from rushes.models._structured import structure_of, structured
+from rushes.models._structured import Draw, structure_of, structured
 from rushes.models.backdrop import PATCH
 from rushes.tiers import Plan
 from rushes.types import GenerationRequest, VideoShape
@@ -51,7 +52,7 @@ def drawn() -> list[Tensor]:
     return []
 
 
-def draw_into(drawn: list[Tensor]):  # type: ignore[no-untyped-def]
+def draw_into(drawn: list[Tensor]) -> Draw:
     def draw(structure: Tensor) -> Tensor:
         drawn.append(structure)
         return torch.zeros(4, *structure.shape[1:])
@@ -141,3 +142,13 @@ def test_depths_are_of_any_scale() -> None:
     ramp = np.repeat(np.arange(100, 140, dtype=np.uint8)[None, :, None], 3, 2).repeat(4, 0)
     assert structure_of("depth", ramp)[0, 0].tolist() == pytest.approx(np.linspace(0, 1, 40).tolist(), abs=1e-5)
     assert not structure_of("depth", np.full((4, 4, 3), 9, np.uint8)).any()
+
+
+@pytest.mark.parametrize(("kind", "said"), [("edges", "no lines"), ("sketch", "no lines"), ("depth", "one depth")])
+def test_a_picture_in_which_nothing_is_drawn_is_refused(
+    kind: str, said: str, drawn: list[Tensor], cutouts: Tensor
+) -> None:
+    blank = pictures(Image.new("RGB", (WIDE, HIGH), "white"))
+    with pytest.raises(InputError, match=f"condition '{kind}' shows {said}"):
+        structured({kind: blank}, plan(), draw_into(drawn), cutouts, usual())
+    assert not drawn
