@@ -13,14 +13,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rushes.data.banks.caption_rows import CaptionRows
 from rushes.data.banks.spoiling import draw_tags, spoil
-from rushes.data.captioning.looking import fit, unpack
+from rushes.data.captioning.looking import detail, fit, to_jpeg, unpack
 from rushes.data.captioning.sentences import Fields, fields_of
-from rushes.data.captioning.teachers import to_jpeg
 from rushes.models._rewrite import read
-from rushes.models.captioner import FIELDS, LENGTHS, SUBJECT_FIELDS, TAGS, Captioner, Description, reading_times
+from rushes.models.captioner import (
+    FIELDS,
+    LENGTHS,
+    NUM_FRAMES,
+    SUBJECT_FIELDS,
+    TAGS,
+    Captioner,
+    Description,
+    reading_times,
+)
 from rushes.world import vocabulary as v
 from rushes.world.scene import from_dict, split_of
 
@@ -77,11 +86,11 @@ def score(
     scores, spent = CaptionScores(num=num), 0.0
     rows = CaptionRows(height=180, width=320, seed=seed, held_out_share=0.5)
     for start in range(0, num, BATCH):
-        films, truths, splits, times, durations = _films(rows, range(start, min(start + BATCH, num)))
+        films, truths, splits = _films(rows, range(start, min(start + BATCH, num)))
         began = time.perf_counter()
-        said = captioner.describe(films, times, durations, least=least)
+        said = captioner.describe(*films, least=least)
         spent += time.perf_counter() - began
-        sure = captioner.describe(films, times, durations, least=0.0)
+        sure = captioner.describe(*films, least=0.0)
         for truth, split, one, best in zip(truths, splits, said, sure, strict=True):
             _count(scores, split, truth, one, best)
         if watch:
@@ -90,21 +99,30 @@ def score(
     return scores
 
 
-def _films(rows: CaptionRows, indices: range) -> tuple[Any, ...]:
-    films, truths, splits, times, durations, tags = [], [], [], [], [], []
+def _films(rows: CaptionRows, indices: range) -> tuple[tuple[Tensor, ...], list[Fields], list[str]]:
+    """Return what `describe` is shown of films, their fields, and of each whether it is held out."""
+    films, details, truths, splits, times, durations, tags = [], [], [], [], [], [], []
     rng = np.random.default_rng((rows.seed, indices.start, 1))
     for index in indices:
         arrays, values = rows(index)
         scene = from_dict(values["scene"])
         tags.append(draw_tags(rng, _SPOILT))
-        films.append(np.stack([fit(unpack(to_jpeg(frame))) for frame in arrays["frames"]]))
+        seen = [unpack(to_jpeg(frame)) for frame in arrays["frames"]]
+        films.append(np.stack([fit(frame) for frame in seen]))
+        details.append(detail(seen[NUM_FRAMES // 2]))
         truths.append(fields_of(scene, arrays["boxes"], tags[-1]))
         splits.append("held out" if split_of(scene) == "test" else "seen")
         times.append(reading_times(scene.duration_s))
         durations.append(scene.duration_s)
     frames = torch.from_numpy(np.stack(films)).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
-    spoilt = spoil(frames, tags, rng)
-    return spoilt, truths, splits, torch.from_numpy(np.stack(times)).float(), torch.tensor(durations)
+    parts = torch.from_numpy(np.stack(details)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    shown = (
+        spoil(frames, tags, rng),
+        torch.from_numpy(np.stack(times)).float(),
+        torch.tensor(durations),
+        spoil(parts[:, None], tags, rng, scale=2)[:, 0],
+    )
+    return shown, truths, splits
 
 
 def _count(scores: CaptionScores, split: str, truth: Fields, said: Description, best: Description) -> None:

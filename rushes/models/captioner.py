@@ -1,7 +1,8 @@
 """The captioner looks at a film once and says what it shows: fields with confidence, a sentence, an embedding.
 
 Subjects are first found, then looked at closely. Their shape is read from a grey square, their colour from a coloured
-one, by separate layers: a purple whale is read right though training never showed one.
+one, by separate layers: a purple whale is read right though training never showed one. How a film is made (paper,
+pixels) is too fine for the small pictures and shows in a detail of a larger one.
 
 b batch, f frames read, n = b f pictures, c channels, h w feature grid, d width, s = 2 subjects, m text tokens
 """
@@ -36,6 +37,7 @@ FIELDS = SUBJECT_FIELDS + FILM_FIELDS
 STILL_FIELDS = ("kind", "colour", "size", "count", "place", "time", "weather", "shot", "style")
 TAGS = ("blurred", "noisy", "dim")
 LENGTHS = ("short", "medium", "dense")
+TEXTURE = 64
 _QUERIES = ("film", "camera", "relation", "first", "second")
 _LEAST_SCORE = 0.25  # of a second subject, to be looked at
 
@@ -116,7 +118,8 @@ class Look:
 
     A box is (row, column) of the middle in [-1, 1], half a side as a share of the frame's height, and a score in 0..1.
     `shifts [b f d]` say how the picture moved since the frame before, `moved [b f-1 48]` as `rushes.nn.shifts` has it;
-    `found [n 4 h w]` is what the search returned.
+    `texture [b 64]` is what a detail looks like, zeros where none is shown; `found [n 4 h w]` is what the search
+    returned.
     """
 
     whole: Tensor
@@ -125,6 +128,7 @@ class Look:
     boxes: Tensor
     shifts: Tensor
     moved: Tensor
+    texture: Tensor
     found: Tensor
 
 
@@ -150,6 +154,23 @@ class Description:
     confidence: dict[str, float]
     sentences: dict[str, str]
     embedding: np.ndarray
+
+
+class Deeper(nn.Module):
+    """Two more residual convolutions; nothing at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.second = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        for layer in self.second:
+            nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for first, second in zip(self.first, self.second, strict=True):
+            x = x + second(F.relu(first(_normal(x))))
+        return x
 
 
 class ThinkBlock(nn.Module):
@@ -279,7 +300,12 @@ class Captioner(nn.Module):
         self.stages = nn.Sequential(Stage(a, b, 1), Stage(b, c, 2))
         self.look = nn.Conv2d(c, config.slots, 1)
         self.gather = nn.Linear(config.slots * (c + 5) + 2 * c, d)
+        self.deeper = Deeper(c)
         self.search = nn.Sequential(nn.Conv2d(c, c, 3, padding=1), nn.ReLU(), nn.Conv2d(c, 4, 1))
+        self.fine = nn.Sequential(
+            *(nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(16, 24, 3, stride=2, padding=1)),
+            *(nn.ReLU(), nn.Conv2d(24, TEXTURE // 2, 3, stride=2, padding=1), nn.ReLU()),
+        )
         self.close_stem = nn.Conv2d(1, k, 3, padding=1)
         self.close_stages = nn.Sequential(Stage(k, m, 1), Stage(m, n, 1), nn.Conv2d(n, n, 3, stride=2, padding=1))
         self.recognise = nn.Linear(n * (config.close_px // 8) ** 2, config.shape_width)
@@ -292,6 +318,8 @@ class Captioner(nn.Module):
         self.drift = nn.Linear(SHIFT_WIDTH, d)
         pairs = (NUM_FRAMES - 1) * SHIFT_WIDTH
         self.move = nn.Sequential(nn.Linear(pairs, config.moves), nn.GELU(), nn.Linear(config.moves, d))
+        path = NUM_FRAMES * 5 + 1 + pairs
+        self.path = nn.Sequential(nn.Linear(path, config.moves), nn.GELU(), nn.Linear(config.moves, d))
         self.worth = nn.Linear(config.shape_width, 1)
         self.track = nn.Linear(2 * config.shape_width + config.colour_width + 8, d)
         self.when = nn.Linear(96, d)
@@ -300,12 +328,13 @@ class Captioner(nn.Module):
         self.blocks = nn.ModuleList(ThinkBlock(d, config.heads) for _ in range(config.depth))
         wide = {"kind": config.shape_width, "colour": config.colour_width + d, "relation": 3 * d}
         self.answers = nn.ModuleDict({f: nn.Linear(wide.get(f, d), len(words)) for f, words in self.labels.items()})
+        self.made = nn.Linear(TEXTURE, len(self.labels["style"]), bias=False)
         self.quality = nn.Linear(d, len(TAGS))
         self.embed = nn.Linear(len(_QUERIES) * d, config.embedding)
         self.writer = Writer(config, value_sizes(self.labels), len(self.pieces.pieces))
         self.tower = TextTower(config)
         self.sharpness = nn.Parameter(torch.tensor(2.5))
-        for layer in (self.drift, self.move[2]):
+        for layer in (self.drift, self.move[2], self.path[2], self.made):
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
         nn.init.constant_(self.search[2].bias[:1], -3.0)  # type: ignore[index, arg-type]  # most cells hold no middle
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -318,13 +347,14 @@ class Captioner(nn.Module):
         weights.load(model, folder, family="captioner")
         return model
 
-    def see(self, frames: Tensor, boxes: Tensor | None = None) -> Look:
-        """Look at films `[b f 3 H W]` in [-1, 1]; `boxes [b f 2 4]` say where, else subjects are searched for."""
+    def see(self, frames: Tensor, boxes: Tensor | None = None, details: Tensor | None = None) -> Look:
+        """Look at films `[b f 3 H W]` in [-1, 1]; `boxes [b f 2 4]` say where, else subjects are searched for.
+
+        `details [b 3 H W]` are parts of larger pictures of the films (`rushes.data.captioning.looking.detail`).
+        """
         b, f = frames.shape[:2]
         flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        middle = self.stages[0](F.relu(self.stem(flat)))
-        x = _normal(self.stages[1](middle))
-        found = self.search(x).float()
+        middle, x, found = self.look_for(flat)
         if boxes is None:
             boxes = pick(found.detach()).unflatten(0, (b, f))
         shape, colour = self.look_closely(flat, boxes.flatten(0, 1))
@@ -335,8 +365,20 @@ class Captioner(nn.Module):
             boxes=boxes,
             shifts=self._shifts(middle.unflatten(0, (b, f))),
             moved=shifts(frames),
+            texture=frames.new_zeros(b, TEXTURE) if details is None else self._texture(details),
             found=found,
         )
+
+    def look_for(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features of pictures `[n 3 H W]` at 1/4 and 1/8 of their size, and what the search finds in them."""
+        middle = self.stages[0](F.relu(self.stem(pictures)))
+        x = _normal(self.stages[1](middle))
+        return middle, x, self.search(self.deeper(x)).float()
+
+    def _texture(self, details: Tensor) -> Tensor:
+        """Features `[n 64]` of details: the mean and the most of each channel, wherever it is."""
+        x = self.fine(details.contiguous(memory_format=torch.channels_last))
+        return torch.cat((x.mean((2, 3)), x.amax((2, 3))), dim=1)
 
     def _whole(self, x: Tensor) -> Tensor:
         """Features `[n d]` of whole frames: the mean feature, place and spread of free slots of attention."""
@@ -412,9 +454,24 @@ class Captioner(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
         # What the frames have in common goes straight to the answers: it is learned many times sooner.
-        asked = rms(tokens[:, : len(_QUERIES)] + common + self._moves(moved))
+        paths = F.pad(self._paths(look.boxes, times_s, moved), (0, 0, len(_QUERIES) - SUBJECTS, 0))
+        asked = rms(tokens[:, : len(_QUERIES)] + common + self._moves(moved) + paths)
         worth = (self.worth(rms(shape)) - 6 * (1 - score)).softmax(1)
-        return self._answer(asked, rms((worth * shape).sum(1)), rms((worth * look.colour).sum(1)))
+        thought = self._answer(asked, rms((worth * shape).sum(1)), rms((worth * look.colour).sum(1)))
+        thought.logits["style"] += self.made(look.texture.to(shape.dtype)).float()
+        return thought
+
+    def _paths(self, boxes: Tensor, times_s: Tensor, moved: Tensor) -> Tensor:
+        """What each subject's path and the picture's shifts say together, `[b 2 d]`; of stills nothing."""
+        b, f = boxes.shape[:2]
+        if f != NUM_FRAMES:
+            return moved.new_zeros(b, SUBJECTS, self.config.width)
+        half = boxes[..., 2:3].clamp(min=0.02).log()
+        each = torch.cat((boxes[..., :2] * 2, half, boxes[..., 3:]), dim=-1).transpose(1, 2).flatten(2)
+        length_s = times_s[:, -1:] - times_s[:, :1]
+        when = torch.cat((times_s - times_s.mean(1, keepdim=True), length_s.clamp(min=0.1).log()), dim=1)
+        common = torch.cat((when.to(moved.dtype), moved.flatten(1)), dim=1)[:, None].expand(-1, SUBJECTS, -1)
+        return self.path(torch.cat((each.to(moved.dtype), common), dim=-1))
 
     def _moves(self, moved: Tensor) -> Tensor:
         """What the shifts `[b f-1 48]` of a film, not of stills, add to the camera's question alone: `[b 5 d]`."""
@@ -440,7 +497,11 @@ class Captioner(nn.Module):
         )
 
     def follow(self, look: Look) -> Look:
-        """Return the look with subjects in tracks: the left one of the first frame first, then whoever looks alike.
+        """Return the look with subjects in tracks: the left one of the first frame first, then whoever looks alike."""
+        return in_order(look, self.order(look))
+
+    def order(self, look: Look) -> Tensor:
+        """Return 1 `[b f]` where the two squares have to change places for subjects to be in tracks.
 
         Squares come from the search ordered from left to right; two subjects that pass each other swap places.
         """
@@ -463,11 +524,11 @@ class Captioner(nn.Module):
             kept = torch.where(swap[:, None, None], now.flip(1), now)
             share = is_pair[:, index] / (count + 1)
             mean, count = torch.lerp(mean, kept, share[:, None, None].to(mean.dtype)), count + is_pair[:, index]
-        return in_order(look, order)
+        return order
 
-    def forward(self, frames: Tensor, times_s: Tensor, duration_s: Tensor) -> Thought:
-        """Read films: `frames [b f 3 H W]` in [-1, 1], `times_s [b f]` ascending, `duration_s [b]`."""
-        return self.think(self.follow(self.see(frames)), times_s, duration_s)
+    def forward(self, frames: Tensor, times_s: Tensor, duration_s: Tensor, details: Tensor | None = None) -> Thought:
+        """Read films: `frames [b f 3 H W]` in [-1, 1], `times_s [b f]` ascending, `duration_s [b]`; `details` too."""
+        return self.think(self.follow(self.see(frames, None, details)), times_s, duration_s)
 
     @torch.inference_mode()
     def describe(
@@ -475,6 +536,7 @@ class Captioner(nn.Module):
         frames: Tensor,
         times_s: Tensor,
         duration_s: Tensor,
+        details: Tensor | None = None,
         *,
         least: float = 0.5,
         stills: Sequence[bool] | None = None,
@@ -483,7 +545,7 @@ class Captioner(nn.Module):
 
         Of `stills`, shown as films in which nothing moves, nothing is said that takes time.
         """
-        thought = self(frames, times_s, duration_s)
+        thought = self(frames, times_s, duration_s, details)
         told = [_fields(self.labels, thought, index, least) for index in range(len(frames))]
         for (fields, confidence), is_still in zip(told, stills or [False] * len(told), strict=True):
             if is_still:
@@ -594,6 +656,7 @@ def in_order(look: Look, order: Tensor) -> Look:
         boxes=pick_up(look.boxes),
         shifts=look.shifts,
         moved=look.moved,
+        texture=look.texture,
         found=look.found,
     )
 

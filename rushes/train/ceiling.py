@@ -57,8 +57,11 @@ def device() -> torch.device:
 
 
 def rate(shapes: Counter[Shape], dtype: torch.dtype, *, most: int = 8, seconds: float = 1.5) -> float:
-    """Return FLOP/s of the `most` costly products in `shapes`, each weighted by its share of the work."""
-    return machine.rate(shapes, dtype, place=device(), most=most, seconds=seconds)
+    """Return FLOP/s of the `most` costly products in `shapes`, each weighted by its share of the work.
+
+    Work of convolutions alone has no products; a square one stands for it.
+    """
+    return machine.rate(shapes or Counter({(1024, 1024, 1024): 1}), dtype, place=device(), most=most, seconds=seconds)
 
 
 def fastest_dtype() -> torch.dtype:

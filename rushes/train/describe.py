@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rushes import config as configs
 from rushes.data.banks import bank as banks
-from rushes.data.banks.caption_rows import EVERYTHING, CaptionRows
+from rushes.data.banks.caption_rows import EVERYTHING, CaptionRows, DetailRows
 from rushes.data.banks.spoiling import draw_tags, spoil
 from rushes.data.captioning.sentences import LABELS, Fields, every_word, fields_of, write
 from rushes.errors import RushesError
@@ -46,13 +46,14 @@ from rushes.world import REVISION
 from rushes.world.scene import SceneFilters, from_dict, sample
 
 NUM_PREVIEWED = 192
+NEWER = ("drift.", "move.", "deeper.", "fine.", "path.", "made.")  # what older weights lack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeConfig:
     """The first `still_share` of the steps, then every `still_every`-th, reads two frames of `still_batch` films each.
 
-    All other steps read all ten frames of `batch` films.
+    All other steps read all ten frames of `batch` films. Of the still steps the share `sought` does nothing but search.
 
     `texts` more captions a step, of scenes that nobody draws, teach the writer; `told` is the share of the film steps
     in which subjects need not be found. `eye` names oracle weights whose eye a new captioner starts with. Every other
@@ -68,6 +69,7 @@ class DescribeConfig:
     still_batch: int = 32
     still_share: float = 0.1
     still_every: int = 3
+    sought: float = 0.0
     texts: int = 16
     told: float = 0.5
     spoilt: float = 0.15
@@ -88,35 +90,47 @@ class DescribeObjective:
         labels = tuple("|".join(LABELS[a]) for a in FIELDS)
         self.model: nn.Module = Captioner(replace(config.model, labels=labels, words=every_word()))
         if config.run.init:
-            weights.load(self.model, Path(config.run.init), family="captioner", missing=("drift.", "move."))
+            weights.load(self.model, Path(config.run.init), family="captioner", missing=NEWER)
             self.model.train().requires_grad_(True)
         elif config.eye:
             take_eye(self.model, Path(config.eye))
         self.pieces = Pieces(every_word(), config.model.length)
         self.share = Share()
-        self.bank: banks.Bank | None = None
-        self.held_out: banks.Bank | None = None
+        self.bank: Films | None = None
+        self.held_out: Films | None = None
         self.lessons: Lessons | None = None
 
     def prepare(self, folder: Path, say: Callable[[str], None]) -> None:
         if self.config.data:
             self.lessons = Lessons(self.config.data, Path(self.config.banks), self.config.workers, say)
-        self.bank = self._bank("train", CaptionRows(seed=11, filters=self.config.filters), self.config.num, say)
-        test = CaptionRows(seed=211, held_out_share=0.5, filters=self.config.filters)
-        self.held_out = self._bank("test", test, 4 * banks.CHUNK, say)
+        self.bank = self._films("train", 11, 0.0, self.config.num, say)
+        self.held_out = self._films("test", 211, 0.5, 4 * banks.CHUNK, say)
 
-    def _bank(self, use: str, make: CaptionRows, num: int, say: Callable[[str], None]) -> banks.Bank:
-        name = f"captions-{use}-{banks.key(configs.to_dict(make) | {'world': REVISION})}"
+    def _films(self, use: str, seed: int, held_out: float, num: int, say: Callable[[str], None]) -> Films:
+        c = self.config
 
-        def watch(done: int, wanted: int) -> None:
-            if done % 8 == 0 or done == wanted:
-                say(f"bank {name}: {done} of {wanted} chunks")
+        def build(name: str, make: CaptionRows | DetailRows) -> banks.Bank:
+            name = f"{name}-{use}-{banks.key(configs.to_dict(make) | {'world': REVISION})}"
 
-        return banks.build(Path(self.config.banks) / name, num, make, workers=self.config.workers, watch=watch)
+            def watch(done: int, wanted: int) -> None:
+                if done % 8 == 0 or done == wanted:
+                    say(f"bank {name}: {done} of {wanted} chunks")
+
+            return banks.build(Path(c.banks) / name, num, make, workers=c.workers, watch=watch)
+
+        return Films(
+            small=build("captions", CaptionRows(seed=seed, held_out_share=held_out, filters=c.filters)),
+            details=build("details", DetailRows(seed=seed, held_out_share=held_out, filters=c.filters)),
+        )
 
     def _reads_stills(self, step: int) -> bool:
         c = self.config
         return step < c.still_share * c.run.steps or step % c.still_every == 0
+
+    def _only_seeks(self, step: int) -> bool:
+        return self._reads_stills(step) and np.random.default_rng((self.config.run.seed, step, 7)).random() < (
+            self.config.sought
+        )
 
     def _is_lesson(self, step: int) -> bool:
         return bool(self.config.data) and step % 2 == 1
@@ -132,9 +146,12 @@ class DescribeObjective:
         if self._is_lesson(step):
             assert self.lessons is not None
             return self.lessons.loss(model, self.pieces, c.batch, (c.run.seed, step), self.share)
+        if self._only_seeks(step):
+            return self._seek(model, step)
         lesson = self._lesson(step)
         batch, told, *captions = self.share.of(lesson, is_dealt=True)
-        look = model.see(batch.frames.to(next(model.parameters()).dtype), told)
+        dtype = next(model.parameters()).dtype
+        look = model.see(batch.frames.to(dtype), told, batch.details.to(dtype))
         if told is None:
             look = in_order(look, matched(look.boxes, batch.boxes))
         thought = model.think(look, batch.times, batch.durations)
@@ -153,23 +170,43 @@ class DescribeObjective:
             total = total + 0.5 * contrast
         return total, right
 
-    def _lesson(self, step: int) -> Lesson:
-        """Return a step's films and captions, whole; what is drawn follows from (seed, step)."""
+    def _seek(self, model: Captioner, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return how badly subjects are found in single pictures; nothing else is read."""
+        whole, _ = self._drawn(step)
+        batch = self.share.of(whole)
+        pictures = batch.frames.flatten(0, 1).to(next(model.parameters()).dtype)
+        found = model.look_for(pictures.contiguous(memory_format=torch.channels_last))[2]
+        counts = (num_inside(one.middles.flatten(0, 1)) for one in (batch, whole))
+        where = search_loss(found, batch.middles.flatten(0, 1)) * self.share.weight(*counts)
+        return where, {"search": where.detach()}
+
+    def _drawn(self, step: int) -> tuple[Batch, np.random.Generator]:
+        """Return a step's films, whole; what is drawn follows from (seed, step)."""
         c, stills = self.config, self._reads_stills(step)
         assert self.bank is not None
         rng = np.random.default_rng((c.run.seed, step, 5))
         indices = banks.order(len(self.bank), self.num_samples(step), c.run.seed + stills, step)
-        batch = read(self.bank, indices, rng, stills=stills, spoilt=c.spoilt)
+        return read(self.bank, indices, rng, stills=stills, spoilt=c.spoilt), rng
+
+    def _lesson(self, step: int) -> Lesson:
+        """Return a step's films and captions, whole."""
+        c, stills = self.config, self._reads_stills(step)
+        batch, rng = self._drawn(step)
         told = jitter(batch.boxes, rng) if stills or rng.random() < c.told else None
-        known, lengths, ids = self._texts(batch.fields, rng)
-        num = len(ids) - c.texts
+        said = self.captions(batch.fields, rng).to(batch.frames.device)
+        num = len(said.ids) - c.texts
+        of_films, of_texts = (Spoken(*(each[rows] for each in said)) for rows in (slice(num), slice(num, None)))
+        return Lesson(batch=batch, told=told, of_films=of_films, of_texts=of_texts)
+
+    def captions(self, fields: list[Fields], rng: np.random.Generator) -> Spoken:
+        """Return captions of films of which `fields` are true, and of `texts` scenes that nobody sees."""
+        known, lengths, ids = self._texts(fields, rng)
+        num = len(ids) - self.config.texts
         sees = torch.from_numpy(rng.random(len(ids)) < 0.5)
         sees[num:] = False
         # Once in a while nothing is told, so that a writer can learn from teachers who say no fields.
         known[:num][sees[:num] & torch.from_numpy(rng.random(num) < 0.2)] = 0
-        said = Spoken(*(each.to(batch.frames.device) for each in (ids, known, lengths, sees)))
-        of_films, of_texts = (Spoken(*(each[rows] for each in said)) for rows in (slice(num), slice(num, None)))
-        return Lesson(batch=batch, told=told, of_films=of_films, of_texts=of_texts)
+        return Spoken(ids, known, lengths, sees)
 
     def _texts(self, fields: list[Fields], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return a caption of each film, and of `texts` scenes more: known values, lengths, ids of pieces.
@@ -195,7 +232,7 @@ class DescribeObjective:
         rng = np.random.default_rng(0)
         for start in range(0, min(NUM_PREVIEWED, len(self.held_out)), 16):
             batch = read(self.held_out, np.arange(start, start + 16), rng, stills=False, spoilt=0.0)
-            thought = model(batch.frames, batch.times, batch.durations)
+            thought = model(batch.frames, batch.times, batch.durations, batch.details)
             for a in FIELDS:
                 hits = thought.logits[a].argmax(-1) == batch.labels[a]
                 right.setdefault(a, []).append(hits[batch.labels[a] >= 0].float())
@@ -206,6 +243,17 @@ class DescribeObjective:
         return weights.save(model, folder, family="captioner", config=model.config, facts=facts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Films:
+    """Banks of the same films: as the captioner reads them (CaptionRows), and their details (DetailRows)."""
+
+    small: banks.Bank
+    details: banks.Bank
+
+    def __len__(self) -> int:
+        return len(self.small)
+
+
 class Spoken(NamedTuple):
     """Captions: ids of pieces `[n m]`, known values `[n k]`, lengths `[n]`, and whether their writer sees the film."""
 
@@ -214,21 +262,32 @@ class Spoken(NamedTuple):
     lengths: Tensor
     sees: Tensor
 
+    def to(self, device: torch.device) -> Spoken:
+        return Spoken(*(each.to(device) for each in self))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Films `frames [b f 3 H W]` in [-1, 1], what is in them, and where.
+    """Films `frames [b f 3 H W]` and their `details [b 3 H W]` in [-1, 1], what is in them, and where.
 
     `middles [b f 2 4]` are the boxes of subjects in sight, `boxes` the same as a perfect search would tell them, in
     tracks; `labels` are `[b 2]` for SUBJECT_FIELDS, else `[b]`, -1 where nothing is asked; `tags [b 3]` are 0 or 1.
     """
 
     frames: Tensor
+    details: Tensor
     times: Tensor
     durations: Tensor
     middles: Tensor
     boxes: Tensor
     fields: list[Fields]
+    labels: dict[str, Tensor]
+    tags: Tensor
+
+
+class Told(NamedTuple):
+    """What is true of films: labels of fields as Batch has them, and tags."""
+
     labels: dict[str, Tensor]
     tags: Tensor
 
@@ -242,11 +301,11 @@ class Lesson(NamedTuple):
     of_texts: Spoken
 
 
-def read(bank: banks.Bank, indices: np.ndarray, rng: np.random.Generator, *, stills: bool, spoilt: float) -> Batch:
-    """Return films of a bank; of stills two random frames each, in time's order and sometimes mirrored."""
+def read(films: Films, indices: np.ndarray, rng: np.random.Generator, *, stills: bool, spoilt: float) -> Batch:
+    """Return films; of stills two random frames each, in time's order and sometimes mirrored."""
     place = ceiling.device()
-    frames, boxes = bank.take("frames", indices), bank.take("boxes", indices)
-    scenes = [from_dict(bank.values[i]["scene"]) for i in indices]
+    frames, boxes = films.small.take("frames", indices), films.small.take("boxes", indices)
+    scenes = [from_dict(films.small.values[i]["scene"]) for i in indices]
     times = np.stack([reading_times(scene.duration_s) for scene in scenes]).astype(np.float32)
     tags = [draw_tags(rng, spoilt) for _ in scenes]
     fields = [fields_of(scene, one, tag) for scene, one, tag in zip(scenes, boxes, tags, strict=True)]
@@ -258,8 +317,10 @@ def read(bank: banks.Bank, indices: np.ndarray, rng: np.random.Generator, *, sti
     x, found = moved(x, torch.from_numpy(boxes).to(place), rng)
     if stills and rng.random() < 0.5:
         x, found = x.flip(-1), torch.cat((found[..., :1], -found[..., 1:2], found[..., 2:]), dim=-1)
+    details = torch.from_numpy(films.details.take("detail", indices)).to(place).permute(0, 3, 1, 2).float() / 127.5 - 1
     return Batch(
         frames=spoil(x, tags, rng),
+        details=spoil(details[:, None], tags, rng, scale=2)[:, 0],
         times=torch.from_numpy(times).to(place),
         durations=torch.tensor([scene.duration_s for scene in scenes], device=place),
         middles=found,
@@ -374,7 +435,9 @@ def together(of_films: Spoken, of_texts: Spoken) -> Spoken:
     return Spoken(*(torch.cat(both) for both in zip(of_films, of_texts, strict=True)))
 
 
-def field_losses(thought: Thought, batch: Batch, names: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def field_losses(
+    thought: Thought, batch: Batch | Told, names: tuple[str, ...]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the loss of each field and of the tags, and the share that is read right.
 
     A colour that cannot be seen teaches to be unsure: its target is every colour alike.

@@ -110,6 +110,28 @@ def test_shifts_are_seen() -> None:
     assert torch.allclose(still[:, 1], still[:, 2], atol=1e-5) and not torch.allclose(still, moved, atol=1e-3)
 
 
+def test_a_detail_says_how_a_film_is_made_and_nothing_else() -> None:
+    model, film = captioner(), films(1)
+    torch.nn.init.normal_(model.made.weight)
+    torch.nn.init.normal_(model.path[2].weight)
+    detail = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(2))
+    without, shown = model(film, *times(1)), model(film, *times(1), detail)
+    changed = [a for a in FIELDS if not torch.equal(without.logits[a], shown.logits[a])]
+    assert changed == ["style"] and torch.equal(without.embedding, shown.embedding)
+
+
+def test_a_path_tells_of_its_own_subject() -> None:
+    model, film = captioner(), films(1)
+    torch.nn.init.normal_(model.path[2].weight)
+    look = model.see(film)
+    boxes = look.boxes.clone()
+    boxes[:, :, 1, 0] += torch.linspace(0, 0.5, NUM_FRAMES)
+    moved = look.moved.float()
+    first, second = (model._paths(one, times(1)[0], moved) for one in (look.boxes, boxes))
+    assert torch.equal(first[:, 0], second[:, 0]) and not torch.allclose(first[:, 1], second[:, 1], atol=1e-3)
+    assert not model._paths(boxes[:, :2], times(1)[0][:, :2], moved[:, :1]).any()
+
+
 def test_subjects_that_swap_places_stay_in_their_tracks() -> None:
     model = captioner()
     look = model.see(films(1))

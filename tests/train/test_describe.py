@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from caption_films import SMALL, caption_films
 from together import together
 
-from rushes.data.banks.bank import Bank
-from rushes.data.banks.caption_rows import CaptionRows
 from rushes.data.captioning.sentences import LABELS, every_word, fields_of
 from rushes.errors import RushesError
-from rushes.models.captioner import FIELDS, STILL_FIELDS, Captioner, CaptionerConfig, pick
+from rushes.models.captioner import FIELDS, STILL_FIELDS, Captioner, pick
 from rushes.models.oracle import Oracle
 from rushes.models.oracle import tiny as tiny_oracle
 from rushes.nn import weights
 from rushes.train.describe import (
     DescribeConfig,
     DescribeObjective,
+    Films,
     forget,
     in_tracks,
     jitter,
@@ -35,24 +35,17 @@ from rushes.train.parallel.world import World
 from rushes.train.trainer import RunConfig, Trainer
 from rushes.world.scene import Scene, Subject, from_dict
 
-SMALL = CaptionerConfig(
-    widths=(8, 8, 12), close_widths=(6, 8, 8), shape_width=24, colour_width=8, slots=2, width=32, depth=1, heads=2,
-    text_depth=1, embedding=16,
-)  # fmt: skip
-NUM = 16
 CAR = Subject(kind="car", colour="red", motion="drift", direction="left")
 DOG = Subject(kind="dog", colour="blue", motion="drift", direction="left")
 
 
 @pytest.fixture(scope="module")
-def films() -> Bank:
-    rows = [CaptionRows()(index) for index in range(NUM)]
-    columns = {name: np.stack([arrays[name] for arrays, _ in rows]) for name in rows[0][0]}
-    return Bank([columns], [values for _, values in rows], NUM)
+def films() -> Films:
+    return caption_films()
 
 
 @pytest.fixture
-def objective(films: Bank) -> DescribeObjective:
+def objective(films: Films) -> DescribeObjective:
     torch.manual_seed(0)
     config = DescribeConfig(
         run=RunConfig(steps=40), model=SMALL, batch=2, still_batch=4, still_share=0.25, texts=2, eye=""
@@ -82,12 +75,12 @@ def test_tracks_begin_with_the_subject_on_the_left(relation: str, direction: str
     assert float(first) == pytest.approx(0.1 if left == "car" else 0.2)
 
 
-def test_tracks_agree_with_the_pictures(films: Bank) -> None:
+def test_tracks_agree_with_the_pictures(films: Films) -> None:
     """Whoever's label comes first is on the left in the first frame that shows both apart."""
-    for index, values in enumerate(films.values):
+    for index, values in enumerate(films.small.values):
         scene = from_dict(values["scene"])
         if len(scene.subjects) == 2:
-            boxes = torch.from_numpy(films.columns[0]["boxes"][index : index + 1])
+            boxes = torch.from_numpy(films.small.columns[0]["boxes"][index : index + 1])
             tracks = in_tracks(boxes, [fields_of(scene, boxes[0].numpy())])[0]
             apart = [frame for frame in tracks if abs(float(frame[0, 1] - frame[1, 1])) > 0.05]
             assert apart and apart[0][0, 1] < apart[0][1, 1], scene
@@ -135,9 +128,10 @@ def test_forgotten_fields_are_none() -> None:
     assert all(some["subjects"][0]["kind"] in ("car", None) for some in lost)
 
 
-def test_a_batch_is_what_the_bank_holds(films: Bank) -> None:
+def test_a_batch_is_what_the_bank_holds(films: Films) -> None:
     batch = read(films, np.arange(4), np.random.default_rng(0), stills=False, spoilt=0.0)
     assert batch.frames.shape == (4, 10, 3, 90, 160) and batch.labels["kind"].shape == (4, 2)
+    assert batch.details.shape == (4, 3, 90, 160) and float(batch.details.std()) > 0.1
     stills = read(films, np.arange(4), np.random.default_rng(0), stills=True, spoilt=1.0)
     assert stills.frames.shape[1] == 2 and (stills.times[:, 1] > stills.times[:, 0]).all() and stills.tags.all()
 
@@ -148,6 +142,15 @@ def test_stills_come_first_and_then_now_and_again(objective: DescribeObjective) 
     _, late = objective.loss(objective.model, 10)
     assert {f"right_{a}" for a in STILL_FIELDS} | {"search", "words"} == set(early)
     assert {f"right_{a}" for a in FIELDS} | {"search", "words", "contrast"} == set(late)
+
+
+def test_a_step_that_only_seeks_teaches_what_seeks(objective: DescribeObjective) -> None:
+    objective.config = replace(objective.config, sought=1.0)
+    loss, scalars = objective.loss(objective.model, 0)
+    loss.backward()
+    taught = {name.split(".")[0] for name, p in objective.model.named_parameters() if p.grad is not None}
+    assert taught == {"stem", "stages", "deeper", "search"} and set(scalars) == {"search"}
+    assert "right_kind" in objective.loss(objective.model, 10)[1]
 
 
 def test_a_step_has_one_loss(objective: DescribeObjective) -> None:
@@ -210,7 +213,7 @@ def test_a_new_captioner_has_the_oracles_eye(tmp_path: Path) -> None:
     assert torch.equal(model.stem.weight, given.to(torch.bfloat16).float().stem.weight)
 
 
-def test_a_run_ships_at_any_checkpoint_and_starts_another(films: Bank, tmp_path: Path) -> None:
+def test_a_run_ships_at_any_checkpoint_and_starts_another(films: Films, tmp_path: Path) -> None:
     config = DescribeConfig(
         run=RunConfig(steps=2, checkpoint_every=1, preview_every=100, dtype="float32"),
         optimizer=OptimizerConfig(ema=0.5), model=SMALL, batch=1, still_batch=2, texts=2, eye="", num=128,

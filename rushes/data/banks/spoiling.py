@@ -15,13 +15,16 @@ def draw_tags(rng: np.random.Generator, share: float) -> tuple[str, ...]:
     return tuple(tag for tag in TAGS if rng.random() < share)
 
 
-def spoil(frames: Tensor, tags: list[tuple[str, ...]], rng: np.random.Generator) -> Tensor:
-    """Return films `[b f 3 H W]` in [-1, 1] that look as their tags say; the others change too little to see."""
+def spoil(frames: Tensor, tags: list[tuple[str, ...]], rng: np.random.Generator, scale: int = 1) -> Tensor:
+    """Return films `[b f 3 H W]` in [-1, 1] that look as their tags say; the others change too little to see.
+
+    Parts of pictures that are `scale` times as large as the captioner's are blurred as much.
+    """
     size = frames.shape[-2:]
     films = []
     for film, tag in zip(frames, tags, strict=True):
         if "blurred" in tag or rng.random() < 0.3:
-            share = float(rng.uniform(0.4, 0.55) if "blurred" in tag else rng.uniform(0.75, 1.0))
+            share = float(rng.uniform(0.4, 0.55) / scale if "blurred" in tag else rng.uniform(0.75, 1.0))
             film = F.interpolate(film, scale_factor=share, mode="bilinear", antialias=True)
             film = F.interpolate(film, size, mode="bilinear")
         if "dim" in tag:

@@ -7,7 +7,6 @@ reason; the stage makes a row of it.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
@@ -18,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import urllib3
-from PIL import Image
 
 from rushes import config as configs
 from rushes.data.captioning import local_teacher
@@ -233,10 +231,3 @@ def _reason(error: urllib3.exceptions.HTTPError) -> str:
     if isinstance(cause, urllib3.exceptions.TimeoutError):
         return "it timed out"
     return str(cause).partition(": ")[2] or str(cause)
-
-
-def to_jpeg(picture: np.ndarray) -> bytes:
-    """Return a picture uint8 `[h w 3]` as JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()

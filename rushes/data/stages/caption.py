@@ -61,11 +61,15 @@ def describe(captioner: Captioner, showings: Sequence[Showing], *, least: float 
     return captioner.describe(*tensors(showings), least=least, stills=[one.is_still for one in showings])
 
 
-def tensors(showings: Sequence[Showing]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return what the captioner reads: frames `[b 10 3 90 160]` in [-1, 1], times_s `[b 10]`, duration_s `[b]`."""
+def tensors(showings: Sequence[Showing]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what the captioner reads: frames `[b 10 3 90 160]`, times_s `[b 10]`, duration_s `[b]`, details.
+
+    Details are `[b 3 90 160]`, and as the frames in [-1, 1].
+    """
     frames = torch.from_numpy(np.stack([one.frames for one in showings])).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+    details = torch.from_numpy(np.stack([one.detail for one in showings])).permute(0, 3, 1, 2).float() / 127.5 - 1
     times = torch.from_numpy(np.stack([one.times_s for one in showings]))
-    return frames, times, torch.tensor([one.duration_s for one in showings])
+    return frames, times, torch.tensor([one.duration_s for one in showings]), details
 
 
 def row(said: Description) -> dict[str, Any]:

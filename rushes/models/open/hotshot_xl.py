@@ -42,7 +42,7 @@ SIZES = ((320, 768), (384, 672), (416, 608), (512, 512), (608, 416), (672, 384),
 # What the network was told of the sizes of its films' sources while it learnt.
 SOURCE_SIZE, TARGET_SIZE = (1920, 1080), (512, 512)
 FAINT, CLEAR = 100, 200  # Canny's thresholds
-HELD = 1.4  # less the strength of a remix: how firmly the earlier film's lines hold, 1 at most
+HELD = 0.7  # how firmly given lines or depths hold, of 1 at most
 # Its network gets a film's frames as a batch of pictures.
 FRAMES_APART = Layout(carry=lambda pipe, x: x[0].transpose(0, 1), take=lambda pipe, x, grid: x.transpose(0, 1)[None])
 TEXT = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
@@ -63,13 +63,13 @@ def _native(conditions: tuple[str, ...]) -> Native:
     )
 
 
-def _checkpoint(name: str, control: str = "") -> Checkpoint:
+def _checkpoint(name: str, control: str = "", *, follows: tuple[str, ...] = ()) -> Checkpoint:
     return Checkpoint(
         name=name,
         repo=REPO,
         licence="openrail++",
         num_parameters=2_804_242_884,
-        native=_native(("remix",) if control else ()),
+        native=_native(follows),
         makes="HotshotXLPipeline",
         parts=(("controlnet", control),) if control else (),
         denoiser=NETWORK,
@@ -203,25 +203,20 @@ class HotshotMaker(_diffusers.DiffusersMaker):
         return ((picture.permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
     def _control(self, request: GenerationRequest) -> dict[str, Any]:
-        """Return what a ControlNet's pipeline is called with besides: the lines of the film that is made anew."""
-        remix = request.condition("remix")
-        if remix is None:
+        """Return what a ControlNet's pipeline is called with besides: the lines or depths that the film is laid by."""
+        given = next((each for kind in self.checkpoint.native.needs if (each := request.condition(kind))), None)
+        if given is None:
             return {}
-        frames = _film(remix, request.shape)
-        if self.checkpoint.name == CANNY:
+        frames = _film(given, request.shape)
+        if given.kind == "edges":
             frames = [edges(frame) for frame in frames]
-        return {
-            "image": [Image.fromarray(frame) for frame in frames],
-            "controlnet_conditioning_scale": min(1.0, HELD - remix.strength),
-        }
+        return {"image": [Image.fromarray(frame) for frame in frames], "controlnet_conditioning_scale": HELD}
 
 
-def _film(remix: Condition, shape: VideoShape) -> list[np.ndarray]:
+def _film(given: Condition, shape: VideoShape) -> list[np.ndarray]:
     """Return the frames of the film that a condition names, uint8 `[h w 3]`. Raises: InputError."""
-    path = Path(remix.uri)
-    if remix.area is not None:
-        raise InputError("an area can't be made anew by this model; leave out --area")
-    if remix.sha256 and path.is_file() and weights.digest(path) != remix.sha256:
+    path = Path(given.uri)
+    if given.sha256 and path.is_file() and weights.digest(path) != given.sha256:
         raise InputError(f"{path.name} has changed since it was named; name it again to use it as it is now")
     size = {"height": shape.height, "width": shape.width}
     return list(decode.filling(path, num_frames=shape.frames, fps=FPS, **size))
@@ -240,13 +235,12 @@ def edges(frame: np.ndarray) -> np.ndarray:
     return np.repeat(cv2.Canny(frame, FAINT, CLEAR)[..., None], 3, axis=2)
 
 
-CANNY, DEPTH = "hotshot-xl-canny", "hotshot-xl-depth"
 SPEC = OpenFamily(
     name="hotshot-xl",
     checkpoints=(
         _checkpoint("hotshot-xl"),
-        _checkpoint(CANNY, "diffusers/controlnet-canny-sdxl-1.0"),
-        _checkpoint(DEPTH, "diffusers/controlnet-depth-sdxl-1.0"),
+        _checkpoint("hotshot-xl-canny", "diffusers/controlnet-canny-sdxl-1.0", follows=("edges",)),
+        _checkpoint("hotshot-xl-depth", "diffusers/controlnet-depth-sdxl-1.0", follows=("depth",)),
     ),
     load=load,
 )

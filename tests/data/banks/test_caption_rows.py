@@ -1,12 +1,14 @@
 """Tests of the captioner's rows: films of every style, and boxes that lie on their subjects."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from rushes.data.banks.caption_rows import EVERYTHING, CaptionRows, boxes
+from rushes.data.banks.caption_rows import EVERYTHING, CaptionRows, DetailRows, boxes
 from rushes.models.captioner import reading_times
 from rushes.world import vocabulary as v
 from rushes.world.render import subject_mask
-from rushes.world.scene import Scene, Subject, from_dict, split_of
+from rushes.world.scene import Scene, SceneFilters, Subject, from_dict, split_of
 
 CAR = Subject(kind="car", colour="red", motion="drift", direction="right")
 DOG = Subject(kind="dog", colour="blue", motion="drift", direction="left")
@@ -28,6 +30,16 @@ def test_training_shows_no_held_out_pair() -> None:
     assert all(split_of(from_dict(CaptionRows(height=18, width=32)(i)[1]["scene"])) == "train" for i in range(6))
     held_out = CaptionRows(height=18, width=32, held_out_share=1.0)
     assert all(split_of(from_dict(held_out(i)[1]["scene"])) == "test" for i in range(3))
+
+
+def test_pixels_show_in_the_detail_alone() -> None:
+    pixels = SceneFilters(styles=("pixel",), durations_s=(2.0,))
+    flat = [CaptionRows(filters=replace(pixels, styles=(style,))).scene(3) for style in ("pixel", "flat")]
+    assert replace(flat[0], style="flat") == flat[1]
+    rows = [CaptionRows(filters=replace(pixels, styles=(style,)))(3)[0] for style in ("pixel", "flat")]
+    details = [DetailRows(filters=replace(pixels, styles=(style,)))(3)[0]["detail"] for style in ("pixel", "flat")]
+    assert np.array_equal(rows[0]["frames"], rows[1]["frames"]) and not np.array_equal(*details)
+    assert details[0].shape == (90, 160, 3)
 
 
 def test_the_whole_world_is_drawn_from() -> None:

@@ -14,7 +14,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from rushes.data.captioning.local_teacher import fingerprint
-from rushes.data.captioning.teachers import open_teacher, parse, to_jpeg
+from rushes.data.captioning.looking import to_jpeg
+from rushes.data.captioning.teachers import open_teacher, parse
 from rushes.errors import InputError, RushesError
 
 

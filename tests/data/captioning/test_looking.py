@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rushes.data.captioning.looking import MOST_BYTES, fit, show_clip, show_file, unpack
-from rushes.data.captioning.teachers import to_jpeg
+from rushes.data.captioning.looking import MOST_BYTES, detail, fit, show_clip, show_file, to_jpeg, unpack
 from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.errors import InputError
 from rushes.media.encode import encode
@@ -47,12 +46,21 @@ def test_what_is_free_repeats_the_edge() -> None:
     assert (found[:, :40] == 50).all() and (found[:, -40:] == 200).all() and (found[:, 75:85] == 0).all()
 
 
+@pytest.mark.parametrize(("height", "width"), [(180, 320), (180, 100), (50, 40), (90, 160)])
+def test_a_detail_is_the_middle_as_it_is(height: int, width: int) -> None:
+    picture = np.arange(height * width, dtype=np.uint32).reshape(height, width).astype(np.uint8)[..., None].repeat(3, 2)
+    found = detail(picture)
+    assert found.shape == (HEIGHT, WIDTH, 3)
+    assert np.array_equal(found[HEIGHT // 2, WIDTH // 2], picture[height // 2, width // 2])
+
+
 def test_a_clip_is_shown_by_the_nearest_pictures() -> None:
     times = [4 + 0.25 * i for i in range(16)]
     shown = show_clip(clip_view(times, tuple(to_jpeg(grey(10 * i)) for i in range(16))))
     assert shown.frames.shape == (10, HEIGHT, WIDTH, 3) and shown.duration_s == 4.0
     assert np.abs(shown.times_s - reading_times(4.0)).max() <= 0.16
     assert np.allclose(shown.frames[:, 0, 0, 0], shown.times_s * 40, atol=3)
+    assert np.abs(shown.detail.astype(int) - shown.frames[5]).max() <= 1
 
 
 def test_one_picture_serves_for_all() -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from rushes.data.captioning import teachers
-from rushes.data.captioning.teachers import KEY, open_teacher, parse, to_jpeg, understand
+from rushes.data.captioning.looking import to_jpeg
+from rushes.data.captioning.teachers import KEY, open_teacher, parse, understand
 from rushes.errors import InputError, RushesError
 
 GOOD = {

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from rushes import registry
+from rushes.data.captioning.looking import to_jpeg
 from rushes.data.captioning.sentences import LABELS, every_word
-from rushes.data.captioning.teachers import to_jpeg
 from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.data.stages.caption import COLUMNS, SPEC
 from rushes.errors import WeightsError

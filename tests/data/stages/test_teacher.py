@@ -13,7 +13,7 @@ import pytest
 import teachers_there
 
 from rushes import registry
-from rushes.data.captioning.teachers import to_jpeg
+from rushes.data.captioning.looking import to_jpeg
 from rushes.data.dataset import Dataset
 from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.data.run import curate

@@ -61,7 +61,8 @@ def controlnet(folder: Path) -> None:
         addition_embed_type="text_time",
         conditioning_embedding_out_channels=(8, 8, 8, 8),
     )
-    for each in control.controlnet_down_blocks:  # else it has no say before it has learnt
+    # Else neither the picture nor the network that sees it has a say before they have learnt.
+    for each in (*control.controlnet_down_blocks, control.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(each.weight, std=0.3)
     control.save_pretrained(folder)
 
@@ -147,7 +148,7 @@ def test_an_adapter_of_another_network_is_refused(models: Path, tmp_path: Path) 
         )
 
 
-def test_the_lines_of_another_film_lead(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_edges_of_another_film_lead(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rushes.media.encode import encode
 
     monkeypatch.setenv("RUSHES_MODELS", str(models))
@@ -157,13 +158,18 @@ def test_the_lines_of_another_film_lead(models: Path, tmp_path: Path, monkeypatc
     path = tmp_path / "box.mp4"
     encode(path, iter(frames), fps=8, shape=VideoShape(frames=8, height=64, width=128))
     led = SPEC.load(CANNY, models / "Hotshot-XL", HERE)
-    firm = request(model="hotshot-xl-canny", conditions=(Condition(kind="remix", uri=str(path), strength=0.4),))
-    loose = replace(firm, conditions=(replace(firm.conditions[0], strength=1.0),))
+    asked = request(model="hotshot-xl-canny", conditions=(Condition(kind="edges", uri=str(path)),))
+    encode(
+        tmp_path / "still.mp4", iter(frames[:1].repeat(8, 0)), fps=8, shape=VideoShape(frames=8, height=64, width=128)
+    )
+    other = replace(asked, conditions=(Condition(kind="edges", uri=str(tmp_path / "still.mp4")),))
     assert "controlnet" in led.hashes
-    assert not np.array_equal(film(led, firm), film(led, loose))
-    area = replace(firm.conditions[0], area=(0.0, 0.0, 0.5, 0.5))
-    with pytest.raises(InputError, match="area"):
-        film(led, replace(firm, conditions=(area,)))
+    first, second = film(led, asked), film(led, other)
+    assert np.array_equal(film(led, asked), first)
+    assert not np.array_equal(first, second)
+    changed = replace(asked, conditions=(replace(asked.conditions[0], sha256="0" * 64),))
+    with pytest.raises(InputError, match="changed"):
+        film(led, changed)
 
 
 def test_edges_are_white_lines() -> None:
@@ -194,7 +200,7 @@ def test_what_it_can_not_make_is_said(maker: HotshotMaker, changes: dict[str, ob
 
 
 def test_lines_are_asked_for_where_they_are_needed() -> None:
-    with pytest.raises(InputError, match="remix"):
+    with pytest.raises(InputError, match="depth"):
         DEPTH.native.check(request(model="hotshot-xl-depth"))
 
 
