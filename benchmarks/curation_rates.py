@@ -45,7 +45,8 @@ from rushes.data.shots import ShotConfig
 from rushes.data.workers.pool import Work
 from rushes.data.workers.tasks import find_stage, measured_rows, work_path
 from rushes.media.probe import probe
-from rushes.models.captioner import FIELDS, Captioner, CaptionerConfig
+from rushes.models._fields import FIELDS
+from rushes.models.captioner import Captioner, CaptionerConfig
 from rushes.nn import weights
 from rushes.store.local import LocalStore
 from rushes.types import Clip, Span, VideoShape

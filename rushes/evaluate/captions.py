@@ -19,17 +19,10 @@ from rushes.data.banks.caption_rows import CaptionRows
 from rushes.data.banks.spoiling import draw_tags, spoil
 from rushes.data.captioning.looking import detail, fit, to_jpeg, unpack
 from rushes.data.captioning.sentences import Fields, fields_of
+from rushes.models._fields import FIELDS, SUBJECT_FIELDS, TAGS
 from rushes.models._rewrite import read
-from rushes.models.captioner import (
-    FIELDS,
-    LENGTHS,
-    NUM_FRAMES,
-    SUBJECT_FIELDS,
-    TAGS,
-    Captioner,
-    Description,
-    reading_times,
-)
+from rushes.models._writer import LENGTHS
+from rushes.models.captioner import NUM_FRAMES, Captioner, Description, reading_times
 from rushes.world import vocabulary as v
 from rushes.world.scene import from_dict, split_of
 

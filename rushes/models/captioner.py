@@ -9,7 +9,6 @@ b batch, f frames read, n = b f pictures, c channels, h w feature grid, d width,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +21,16 @@ from torch import Tensor, nn
 
 from rushes.config import from_dict
 from rushes.models import Family
+from rushes.models._fields import FIELDS, SUBJECTS, TAGS, hold_still, read_out, value_ids, value_sizes
+from rushes.models._writer import LENGTHS, Pieces, TextTower, Writer
 from rushes.models.oracle import Stage
 from rushes.nn import weights
-from rushes.nn.attention import GatedMLP, SelfAttention, join_heads, rms, split_heads, timestep_features
+from rushes.nn.attention import GatedMLP, SelfAttention, rms, timestep_features
 from rushes.nn.shifts import WIDTH as SHIFT_WIDTH
 from rushes.nn.shifts import shifts
 
 HEIGHT, WIDTH = 90, 160
 NUM_FRAMES = 10
-SUBJECTS = 2
-SUBJECT_FIELDS = ("kind", "colour", "size", "motion", "direction")
-FILM_FIELDS = ("count", "relation", "place", "time", "weather", "camera", "shot", "style")
-FIELDS = SUBJECT_FIELDS + FILM_FIELDS
-STILL_FIELDS = ("kind", "colour", "size", "count", "place", "time", "weather", "shot", "style")
-TAGS = ("blurred", "noisy", "dim")
-LENGTHS = ("short", "medium", "dense")
 TEXTURE = 64
 _QUERIES = ("film", "camera", "relation", "first", "second")
 _LEAST_SCORE = 0.25  # of a second subject, to be looked at
@@ -72,44 +66,6 @@ class CaptionerConfig:
     length: int = 80
     embedding: int = 192
     moves: int = 192
-
-
-class Pieces:
-    """Text to ids and back: known words whole, all others letter by letter, so that no text is out of reach."""
-
-    PAD, END = 0, 1
-    _TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*|[.,:;!?]")
-
-    def __init__(self, words: Sequence[str], length: int) -> None:
-        letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-        inner = [f"+{c}" for c in letters + "'-"]
-        self.pieces = ["", "", *".,:;!?", *(f"^{c}" for c in letters), *inner, *words]
-        self.ids = {piece: index for index, piece in enumerate(self.pieces) if piece}
-        self.length = length
-
-    def encode(self, text: str) -> list[int]:
-        """Return `length` ids, the end included; what does not fit is dropped."""
-        ids: list[int] = []
-        for word in self._TOKEN.findall(text.lower()):
-            spelt = [word] if word in self.ids else [f"^{word[0]}", *(f"+{c}" for c in word[1:])]
-            ids += [self.ids[piece] for piece in spelt]
-        ids = [*ids[: self.length - 1], self.END]
-        return ids + [self.PAD] * (self.length - len(ids))
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text up to the end, lower case."""
-        text = ""
-        for index in ids:
-            if index in (self.PAD, self.END):
-                break
-            piece = self.pieces[index]
-            if piece.startswith("+"):
-                text += piece[1:]
-            elif piece in ".,:;!?":
-                text += piece
-            else:
-                text += f" {piece.removeprefix('^')}"
-        return text.strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,104 +138,6 @@ class ThinkBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(rms(x))
         return x + self.mlp(rms(x))
-
-
-class WriteBlock(nn.Module):
-    """A causal block; `past` holds the keys and values of the tokens before, to which it adds its own."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        self.mlp = GatedMLP(width, 2 * width)
-
-    def forward(self, x: Tensor, past: list[Tensor] | None = None) -> Tensor:
-        q, k, v = (split_heads(part, self.heads) for part in self.qkv(rms(x)).chunk(3, dim=-1))
-        q, k = rms(q), rms(k)
-        is_causal = x.shape[1] > 1
-        if past is not None:
-            if past:
-                k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
-            past[:] = [k, v]
-        x = x + self.out(join_heads(F.scaled_dot_product_attention(q, k, v, is_causal=is_causal)))
-        return x + self.mlp(rms(x))
-
-
-class Writer(nn.Module):
-    """Writes from fields: a token per field, tokens of what was seen, the length, then word after word.
-
-    Source: GIT (arXiv 2205.14100), a causal text decoder behind visual tokens; the fields before them are ours.
-    """
-
-    def __init__(self, config: CaptionerConfig, sizes: Sequence[int], num_pieces: int) -> None:
-        super().__init__()
-        d = config.width
-        self.starts: Tensor
-        self.register_buffer("starts", torch.tensor([0, *np.cumsum([n + 1 for n in sizes[:-1]])]), persistent=False)
-        self.values = nn.Embedding(sum(n + 1 for n in sizes), d)
-        self.roles = nn.Parameter(torch.randn(len(sizes), d) * 0.3)
-        self.seen = nn.Linear(d, d)
-        self.unseen = nn.Parameter(torch.randn(len(_QUERIES), d) * 0.3)
-        self.lengths = nn.Embedding(len(LENGTHS), d)
-        self.words = nn.Embedding(num_pieces, d)
-        self.places = nn.Parameter(torch.randn(config.length, d) * 0.1)
-        self.blocks = nn.ModuleList(WriteBlock(d, config.heads) for _ in range(config.text_depth))
-        self.bias = nn.Parameter(torch.zeros(num_pieces))
-        nn.init.normal_(self.words.weight, std=0.3)
-        nn.init.normal_(self.values.weight, std=0.3)
-
-    def prefix(self, values: Tensor, tokens: Tensor | None, lengths: Tensor) -> Tensor:
-        """Return what comes before the words: `values [b v]` (0 unknown), `tokens [b 5 d]` or None, `lengths [b]`."""
-        told = self.values(values + self.starts) + self.roles
-        seen = self.unseen.expand(len(values), -1, -1) if tokens is None else self.seen(tokens)
-        return torch.cat((told, seen, self.lengths(lengths)[:, None]), dim=1)
-
-    def forward(self, prefix: Tensor, ids: Tensor) -> Tensor:
-        """Return the logits `[b m pieces]` of every piece of `ids [b m]`."""
-        said = self.words(ids[:, :-1]) + self.places[: ids.shape[1] - 1]
-        x = torch.cat((prefix, said), dim=1)
-        for block in self.blocks:
-            x = block(x)
-        return self.score(x[:, prefix.shape[1] - 1 :])
-
-    def score(self, x: Tensor) -> Tensor:
-        return 0.25 * rms(x) @ self.words.weight.mT + self.bias
-
-    @torch.inference_mode()
-    def write(self, prefix: Tensor) -> Tensor:
-        """Return the likeliest ids `[b m]`, piece by piece."""
-        pasts: list[list[Tensor]] = [[] for _ in self.blocks]
-        x, said = prefix, []
-        is_done = torch.zeros(len(prefix), dtype=torch.bool)
-        for place in range(len(self.places)):
-            for block, past in zip(self.blocks, pasts, strict=True):
-                x = block(x, past)
-            ids = self.score(x[:, -1]).argmax(1).masked_fill(is_done, Pieces.PAD)
-            said.append(ids)
-            is_done = is_done | (ids == Pieces.END)
-            if bool(is_done.all()):
-                break
-            x = (self.words(ids) + self.places[place])[:, None]
-        return torch.stack(said, dim=1)
-
-
-class TextTower(nn.Module):
-    """Pieces `[b m]` to unit embeddings `[b e]`, beside those of films."""
-
-    def __init__(self, config: CaptionerConfig) -> None:
-        super().__init__()
-        self.places = nn.Parameter(torch.randn(config.length, config.width) * 0.1)
-        self.blocks = nn.ModuleList(WriteBlock(config.width, config.heads) for _ in range(2))
-        self.out = nn.Linear(config.width, config.embedding)
-
-    def forward(self, words: Tensor, ids: Tensor) -> Tensor:
-        x = words + self.places[: ids.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        is_word = (ids > Pieces.END)[..., None]
-        mean = (rms(x) * is_word).sum(1) / is_word.sum(1).clamp(min=1)
-        return F.normalize(self.out(mean).float(), dim=-1)
 
 
 def _normal(x: Tensor) -> Tensor:
@@ -546,10 +404,10 @@ class Captioner(nn.Module):
         Of `stills`, shown as films in which nothing moves, nothing is said that takes time.
         """
         thought = self(frames, times_s, duration_s, details)
-        told = [_fields(self.labels, thought, index, least) for index in range(len(frames))]
+        told = [read_out(self.labels, thought.logits, thought.tags, index, least) for index in range(len(frames))]
         for (fields, confidence), is_still in zip(told, stills or [False] * len(told), strict=True):
             if is_still:
-                _hold_still(fields, confidence)
+                hold_still(fields, confidence)
         values = torch.tensor([value_ids(self.labels, fields) for fields, _ in told])
         lengths = torch.arange(len(LENGTHS)).expand(len(frames), -1)
         each = len(LENGTHS)
@@ -575,71 +433,6 @@ class Captioner(nn.Module):
     def embed_texts(self, ids: Tensor) -> Tensor:
         """Return the unit embeddings `[b e]` of texts as pieces `[b m]`."""
         return self.tower(self.writer.words(ids), ids)
-
-
-def value_sizes(labels: dict[str, tuple[str, ...]]) -> list[int]:
-    """Return how many values each of the writer's fields has: the subjects', the film's, then the tags'."""
-    of_subjects = [len(labels[a]) for a in SUBJECT_FIELDS] * SUBJECTS
-    return [*of_subjects, *(len(labels[a]) for a in FILM_FIELDS), *(2 for _ in TAGS)]
-
-
-def value_ids(labels: dict[str, tuple[str, ...]], fields: dict[str, Any]) -> list[int]:
-    """Return the writer's values of fields as `Description` has them; 0 is unknown."""
-    subjects = [*fields["subjects"], {}, {}][:SUBJECTS]
-    found = [(labels[a], subject.get(a)) for subject in subjects for a in SUBJECT_FIELDS]
-    found += [(labels[a], fields.get(a)) for a in FILM_FIELDS]
-    ids = [words.index(word) + 1 if word in words else 0 for words, word in found]
-    tags = fields.get("quality")
-    return ids + [0 if tags is None else 1 + (tag in tags) for tag in TAGS]
-
-
-def _fields(
-    labels: dict[str, tuple[str, ...]], thought: Thought, index: int, least: float
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Return the fields of one film, and how sure each is; the subject that acts comes first."""
-    best = {a: x[index].softmax(-1).max(-1) for a, x in thought.logits.items()}
-    sure: dict[str, Any] = {a: best[a].values.tolist() for a in FIELDS}
-    said: dict[str, Any] = {a: best[a].indices.tolist() for a in FIELDS}
-    fields: dict[str, Any] = {}
-    confidence: dict[str, float] = {}
-    for a in FILM_FIELDS:
-        confidence[a] = round(sure[a], 4)
-        fields[a] = labels[a][said[a]] if sure[a] >= least else None
-    count = int(labels["count"][said["count"]])
-    subjects = []
-    for side in range(count):
-        subjects.append({a: labels[a][said[a][side]] if sure[a][side] >= least else None for a in SUBJECT_FIELDS})
-        confidence |= {f"subjects.{side}.{a}": round(sure[a][side], 4) for a in SUBJECT_FIELDS}
-    if count == 1:
-        fields["relation"] = "none"
-    elif fields["relation"] == "none":
-        fields["relation"] = None
-    if count == SUBJECTS and acts_second(fields["relation"], subjects[0]["direction"]):
-        subjects.reverse()
-        sides = {
-            f"subjects.{1 - side}.{a}": confidence[f"subjects.{side}.{a}"] for side in (0, 1) for a in SUBJECT_FIELDS
-        }
-        confidence |= sides
-    chances = thought.tags[index].sigmoid().tolist()
-    fields = {"subjects": subjects, **fields, "quality": [tag for tag, p in zip(TAGS, chances, strict=True) if p > 0.5]}
-    confidence["quality"] = round(min(max(p, 1 - p) for p in chances), 4)
-    return fields, confidence
-
-
-def _hold_still(fields: dict[str, Any], confidence: dict[str, float]) -> None:
-    """Forget what nobody can see in a still."""
-    fields["camera"] = None
-    if fields["relation"] in ("passes", "chases", "collides"):
-        fields["relation"] = None
-    for subject in fields["subjects"]:
-        subject["motion"] = subject["direction"] = None
-    for name in [name for name in confidence if name.rpartition(".")[2] in ("motion", "direction", "camera")]:
-        del confidence[name]
-
-
-def acts_second(relation: str | None, direction: str | None) -> bool:
-    """Return whether the subject that a relation is told of is the one that started on the right."""
-    return relation == "behind" or (relation == "chases" and direction == "left")
 
 
 def in_order(look: Look, order: Tensor) -> Look:

@@ -19,22 +19,9 @@ from rushes.data.banks.caption_rows import EVERYTHING, CaptionRows, DetailRows
 from rushes.data.banks.spoiling import draw_tags, spoil
 from rushes.data.captioning.sentences import LABELS, Fields, every_word, fields_of, write
 from rushes.errors import RushesError
-from rushes.models.captioner import (
-    FIELDS,
-    LENGTHS,
-    STILL_FIELDS,
-    SUBJECT_FIELDS,
-    SUBJECTS,
-    TAGS,
-    Captioner,
-    CaptionerConfig,
-    Pieces,
-    Thought,
-    acts_second,
-    in_order,
-    reading_times,
-    value_ids,
-)
+from rushes.models._fields import FIELDS, STILL_FIELDS, SUBJECT_FIELDS, SUBJECTS, TAGS, acts_second, value_ids
+from rushes.models._writer import LENGTHS, Pieces
+from rushes.models.captioner import Captioner, CaptionerConfig, Thought, in_order, reading_times
 from rushes.models.oracle import Oracle
 from rushes.nn import weights
 from rushes.train import ceiling, checkpoint

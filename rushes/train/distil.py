@@ -15,7 +15,9 @@ from rushes import config as configs
 from rushes.data.banks import bank as banks
 from rushes.data.banks.teacher_rows import TeacherRows, newest
 from rushes.data.captioning.sentences import LABELS
-from rushes.models.captioner import FIELDS, LENGTHS, SUBJECT_FIELDS, SUBJECTS, Captioner, Pieces, value_ids
+from rushes.models._fields import FIELDS, SUBJECT_FIELDS, SUBJECTS, value_ids
+from rushes.models._writer import LENGTHS, Pieces
+from rushes.models.captioner import Captioner
 from rushes.train import ceiling
 from rushes.train.parallel.share import Share
 

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from rushes.data.banks import bank as banks
 from rushes.data.banks.caption_rows import EVERYTHING
 from rushes.data.captioning.sentences import Fields, fields_of
-from rushes.models.captioner import FIELDS, TAGS, Captioner, CaptionerConfig, Look, in_order, reading_times
+from rushes.models._fields import FIELDS, TAGS
+from rushes.models.captioner import Captioner, CaptionerConfig, Look, in_order, reading_times
 from rushes.train import ceiling
 from rushes.train.describe import (
     DescribeConfig,

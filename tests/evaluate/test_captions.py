@@ -9,7 +9,9 @@ import torch
 
 from rushes.data.captioning.sentences import LABELS, every_word, fields_of, write
 from rushes.evaluate.captions import CaptionScores, Tally, _count, as_rows, score
-from rushes.models.captioner import FIELDS, LENGTHS, Captioner, Description, tiny
+from rushes.models._fields import FIELDS
+from rushes.models._writer import LENGTHS
+from rushes.models.captioner import Captioner, Description, tiny
 from rushes.world.scene import Scene, Subject
 
 CAR = Subject(kind="car", colour="red", motion="drift", direction="left")

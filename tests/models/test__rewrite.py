@@ -7,7 +7,7 @@ from rushes.data.banks.caption_rows import EVERYTHING
 from rushes.data.captioning.sentences import fields_of, write
 from rushes.models import _rewrite
 from rushes.models._rewrite import read, rewrite
-from rushes.models.captioner import LENGTHS
+from rushes.models._writer import LENGTHS
 from rushes.world import vocabulary as v
 from rushes.world.captions import caption, prompt
 from rushes.world.scene import Scene, sample

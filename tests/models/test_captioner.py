@@ -8,22 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rushes.models.captioner import (
-    FIELDS,
-    FILM_FIELDS,
-    LENGTHS,
-    NUM_FRAMES,
-    SUBJECT_FIELDS,
-    TAGS,
-    Captioner,
-    Pieces,
-    in_order,
-    pick,
-    reading_times,
-    tiny,
-    value_ids,
-    value_sizes,
-)
+from rushes.models._fields import FIELDS, FILM_FIELDS, SUBJECT_FIELDS, TAGS, value_ids, value_sizes
+from rushes.models._writer import LENGTHS, Pieces
+from rushes.models.captioner import NUM_FRAMES, Captioner, in_order, pick, reading_times, tiny
 from rushes.nn import weights
 
 

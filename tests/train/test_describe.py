@@ -11,7 +11,8 @@ from together import together
 
 from rushes.data.captioning.sentences import LABELS, every_word, fields_of
 from rushes.errors import RushesError
-from rushes.models.captioner import FIELDS, STILL_FIELDS, Captioner, pick
+from rushes.models._fields import FIELDS, STILL_FIELDS
+from rushes.models.captioner import Captioner, pick
 from rushes.models.oracle import Oracle
 from rushes.models.oracle import tiny as tiny_oracle
 from rushes.nn import weights

@@ -6,7 +6,8 @@ import pytest
 import torch
 from caption_films import NUM, SMALL, caption_films
 
-from rushes.models.captioner import FIELDS, NUM_FRAMES
+from rushes.models._fields import FIELDS
+from rushes.models.captioner import NUM_FRAMES
 from rushes.train.mind import EYE, KEPT, SEEN, MindConfig, MindObjective
 from rushes.train.trainer import RunConfig
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rushes.models.captioner import TAGS
+from rushes.models._fields import TAGS
 
 
 def draw_tags(rng: np.random.Generator, share: float) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rushes.models.captioner import TAGS
+from rushes.models._fields import TAGS
 from rushes.world import phrases
 from rushes.world import vocabulary as v
 from rushes.world.scene import MOTION_DIRECTIONS, Scene

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from rushes.data.banks.spoiling import draw_tags, spoil
-from rushes.models.captioner import TAGS
+from rushes.models._fields import TAGS
 
 EDGE = torch.full((1, 2, 3, 36, 64), -1.0)
 EDGE[..., 32:] = 1.0

@@ -7,7 +7,7 @@ import pytest
 from rushes.data.banks.teacher_rows import known, newest
 from rushes.data.captioning.sentences import LABELS
 from rushes.errors import InputError
-from rushes.models.captioner import FILM_FIELDS, value_ids
+from rushes.models._fields import FILM_FIELDS, value_ids
 
 SAID = {
     "subjects": [{"kind": "cat", "colour": "deep red", "size": "large", "motion": "jumping", "direction": "left"}],

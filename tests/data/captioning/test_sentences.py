@@ -5,8 +5,9 @@ import pytest
 
 from rushes.data.banks.caption_rows import EVERYTHING
 from rushes.data.captioning.sentences import LABELS, SHOT_SIDES, every_word, fields_of, shot_of, write
+from rushes.models._fields import FIELDS, TAGS
 from rushes.models._rewrite import read
-from rushes.models.captioner import FIELDS, LENGTHS, TAGS, Pieces
+from rushes.models._writer import LENGTHS, Pieces
 from rushes.world.scene import Scene, Subject, sample
 
 BOXES = np.full((3, 2, 4), (0.0, 0.0, 0.17, 1.0))

@@ -16,7 +16,8 @@ from rushes.data.decode.analysis import Analysis, Pictures, View
 from rushes.data.stages.caption import COLUMNS, SPEC
 from rushes.errors import WeightsError
 from rushes.media.probe import Probe
-from rushes.models.captioner import FIELDS, Captioner, tiny
+from rushes.models._fields import FIELDS
+from rushes.models.captioner import Captioner, tiny
 from rushes.nn import weights
 from rushes.types import Clip, Span, VideoShape
 
