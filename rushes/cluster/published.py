@@ -200,6 +200,12 @@ def _open_sora_rows() -> list[Row]:
         days("stage 2, 256 pixels, I2V", last, 13_000, 192, 384, "steps took 1.8 times stage 1's, for no reason given"),
         days("stage 3, 768 pixels, I2V", high, 13_000, 192, 1536),
     ]
+    whole = replace(last, layout=replace(last.layout, data=224))
+    steps = Row(
+        run="Open-Sora 2.0, stage 1, its steps alone", source=f"{SORA}'s configs/diffusion/train/stage1.py",
+        unit="days", reported=85_000 / 2_000 * 4 / 24, predicted=85_000 * whole.seconds() / DAY_S,
+        note="2,000 steps in 4 hours, as its settings note",
+    )  # fmt: skip
     total = Row(
         run="Open-Sora 2.0, all stages", source=f"{SORA}, table 2", unit="GPU-days", reported=4160,
         predicted=sum(row.predicted for row in stages),
@@ -208,6 +214,7 @@ def _open_sora_rows() -> list[Row]:
         speed("33 frames of 256 pixels", first, 12.7),
         speed("129 frames of 256 pixels", last, 3.2),
         speed("129 frames of 768 pixels", high, 0.08),
+        steps,
         *stages,
         total,
     ]
