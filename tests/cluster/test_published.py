@@ -20,7 +20,7 @@ MISSED = {  # known, explained in docs/plan.md; a new one is a change of the mod
 def test_all_but_the_known_misses_lie_within_a_fifth() -> None:
     rows = published.rows()
     assert {row.run for row in rows if abs(row.error) > 0.2} == MISSED
-    assert published.summary(rows) == (18, 21)
+    assert published.summary(rows) == (19, 22)
 
 
 def test_rows_name_their_sources_and_differ() -> None:
