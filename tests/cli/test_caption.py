@@ -14,7 +14,8 @@ from PIL import Image
 from rushes.cli.main import main
 from rushes.data.captioning.sentences import LABELS, every_word
 from rushes.media.encode import encode
-from rushes.models.captioner import FIELDS, Captioner, tiny
+from rushes.models._fields import FIELDS
+from rushes.models.captioner import Captioner, tiny
 from rushes.nn import weights
 from rushes.types import VideoShape
 

@@ -19,11 +19,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
-from rushes.errors import InputError
+from rushes.errors import InputError, nearest_first
 
 OWN_LICENCE = "Apache-2.0"  # of the studio's own weights
 WAIT_S, LOOK_S = 50.0, 0.5
 LIVE = ("queued", "in_progress")
+LAID_OUT = ("edges", "sketch", "depth")  # how a picture may lay a film out; the wire's fields begin so
 KINDS = {"mp4": "video/mp4", "gif": "image/gif", "webp": "image/webp", "png": "image/png"}
 INSTRUCTIONS = (
     "Makes short films from words. generate_video waits up to 50 seconds; a film that takes longer is handed back with "
@@ -39,6 +40,10 @@ Seconds = Annotated[int, Field(description="1 to 60; 0: the tier's", ge=0, le=60
 Strength = Annotated[float, Field(description="0: a new film; else begin as it and change this much", ge=0, le=1)]
 Format = Annotated[str, Field(description="mp4, gif or webp; png for a still; empty: what fits")]
 Seed = Annotated[int, Field(description="the same seed makes the same film; -1: any", ge=-1)]
+LikePicture = Annotated[str, Field(description="the id of a film or still of yours that it is laid out like")]
+LikeAs = Annotated[
+    str, Field(description="how like_picture is read: edges, sketch or depth (the brightest is nearest)")
+]
 
 
 class Film(BaseModel):
@@ -92,7 +97,7 @@ def server(reach: Reach, *, wait_s: float = WAIT_S) -> MCPServer:
     reading = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     making = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
     ending = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
-    served.add_tool(tools.generate_video, title="Make a film", annotations=making)
+    served.add_tool(tools._generate_video, name="generate_video", title="Make a film", annotations=making)
     served.add_tool(tools.get_video, title="Look a film up", annotations=reading)
     served.add_tool(tools.list_models, title="List models", annotations=reading)
     served.add_tool(tools.list_my_videos, title="List films", annotations=reading)
@@ -123,7 +128,7 @@ class _Tools:
     def __init__(self, reach: Reach, wait_s: float) -> None:
         self._reach, self._wait_s = reach, wait_s
 
-    async def generate_video(
+    async def _generate_video(  # what it takes is named by assistants; no code calls it
         self,
         prompt: Prompt,
         ctx: Context,
@@ -133,10 +138,13 @@ class _Tools:
         seconds: Seconds = 0,
         format: Format = "",
         seed: Seed = -1,
+        like_picture: LikePicture = "",
+        like_as: LikeAs = LAID_OUT[0],
     ) -> Annotated[CallToolResult, Film]:
         """Make a film from a prompt; it waits up to 50 seconds and then hands back the job, which goes on."""
         said = {"prompt": prompt, "model": model, "tier": tier, "size": size, "seconds": seconds, "format": format}
-        body = {name: value for name, value in said.items() if value} | ({"seed": seed} if seed >= 0 else {})
+        body: dict[str, Any] = {name: value for name, value in said.items() if value}
+        body |= ({"seed": seed} if seed >= 0 else {}) | _layout(like_picture, like_as)
         async with self._reach(ctx) as client:
             return await self._watched(client, ctx, await _asked(client, "POST", "/v1/videos", json=body))
 
@@ -167,10 +175,16 @@ class _Tools:
         return CallToolResult(content=[TextContent(text="\n".join(lines))], structured_content=found.model_dump())
 
     async def remix_video(
-        self, video_id: VideoId, prompt: Prompt, ctx: Context, strength: Strength = 0.0
+        self,
+        video_id: VideoId,
+        prompt: Prompt,
+        ctx: Context,
+        strength: Strength = 0.0,
+        like_picture: LikePicture = "",
+        like_as: LikeAs = LAID_OUT[0],
     ) -> Annotated[CallToolResult, Film]:
         """Make a film of another prompt with a finished film's seed, size and length; it waits as generate_video."""
-        body = {"prompt": prompt} | ({"strength": strength} if strength else {})
+        body = {"prompt": prompt} | ({"strength": strength} if strength else {}) | _layout(like_picture, like_as)
         async with self._reach(ctx) as client:
             video = await _asked(client, "POST", f"/v1/videos/{_id(video_id)}/remix", json=body)
             return await self._watched(client, ctx, video)
@@ -218,6 +232,15 @@ def _id(video_id: str) -> str:
     if not video_id.replace("_", "").isalnum() or not video_id.isascii():
         raise ToolError(f"there is no video {video_id[:80]!r}")
     return video_id
+
+
+def _layout(picture: str, kind: str) -> dict[str, Any]:
+    """Return what a body says of the picture that a film is laid out like, if one is named. Raises: ToolError."""
+    if not picture:
+        return {}
+    if kind not in LAID_OUT:
+        raise ToolError(f"a film can't be laid out by {kind[:40]!r}; legal: {nearest_first(kind[:40], LAID_OUT)}")
+    return {f"{kind}_reference": {"file_id": picture}}
 
 
 def _film(video: dict[str, Any]) -> Film:

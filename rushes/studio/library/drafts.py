@@ -103,10 +103,7 @@ class Draft(BaseModel):
         """Return what the film must agree with. Raises: InputError, or RequestError 404 for another's film."""
         found = [inputs.again(house, caller, kind, getattr(self, kind)) for kind in SENT if getattr(self, kind)]
         if self.like:
-            if self.like_as not in inputs.LAID_OUT:
-                legal = nearest_first(self.like_as, inputs.LAID_OUT)
-                raise InputError(f"a film can't be laid out by {self.like_as[:40]!r}; legal: {legal}")
-            found.append(inputs.again(house, caller, self.like_as, self.like))
+            found.append(inputs.again(house, caller, inputs.layout(self.like_as), self.like))
         if self.parent and self.strength:
             share = _whole("strength", self.strength) / 100
             found.append(inputs.remade(session, caller, self.parent, strength=share))

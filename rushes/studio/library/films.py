@@ -34,8 +34,7 @@ END_S, LOOK_S = 3.0, 0.1  # how long a deletion waits for the worker to let go o
 def settle(session: Session, job: Job) -> None:
     """Do what belongs to a job's end, in the transaction that ends it."""
     ledger.settle(session, job)
-    if not job.is_training:
-        webhooks.on_end(session, job)
+    webhooks.on_end(session, job)
 
 
 def ask(house: House, caller: Caller, order: Order) -> Job:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
-from rushes.errors import InputError
+from rushes.errors import InputError, nearest_first
 from rushes.media import picture
 from rushes.studio.errors import RequestError
 from rushes.studio.house import House
@@ -127,6 +127,13 @@ def remade(session: Session, caller: Caller, job_id: str, *, strength: float, ar
     """Return the condition that a film of the caller's own is made anew by `strength`, inside `area` alone."""
     film = films.finished(session, caller, job_id)
     return Condition(kind="remix", uri=film.files["video"], strength=strength, area=area)
+
+
+def layout(said: str) -> str:
+    """Return the kind of condition (LAID_OUT) that says how a picture lays a film out. Raises: InputError."""
+    if said not in LAID_OUT:
+        raise InputError(f"a film can't be laid out by {said[:40]!r}; legal: {nearest_first(said[:40], LAID_OUT)}")
+    return said
 
 
 def why_not_laid_out(house: House, model: str) -> str:

@@ -1,4 +1,4 @@
-"""`/v1/webhook_endpoints`: who hears of films that end; the thread that sends the messages runs while this does."""
+"""`/v1/webhook_endpoints`: who hears of jobs that end; the thread that sends the messages runs while this does."""
 
 from __future__ import annotations
 

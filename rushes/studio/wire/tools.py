@@ -23,6 +23,7 @@ SHOWN = (
     *("id", "status", "progress", "prompt", "model", "size", "seconds", "format", "seed", "error"),
     *("estimate_s", "url", "note"),
 )
+LIKE = ("like_picture", "like_as")
 
 
 class _Arguments(BaseModel):
@@ -36,6 +37,10 @@ class _Look(_Arguments):
     seconds: int | None = Field(default=None, description="1 to 60")
     format: str | None = Field(default=None, description="mp4, gif or webp; png for a still")
     seed: int | None = Field(default=None, description="the same seed makes the same film")
+    like_picture: str | None = Field(default=None, description="the id of a film or still that it is laid out like")
+    like_as: str | None = Field(
+        default=None, description="how like_picture is read: edges, sketch or depth (the brightest is nearest)"
+    )
 
 
 class Generate(_Look):
@@ -116,8 +121,8 @@ def call(house: House, caller: Caller, name: str, arguments: str) -> Called:
 
 
 def _generate(house: House, caller: Caller, said: Generate) -> Called:
-    named = {"first_picture", "subject_picture", "character"}
-    asked = wire.Create(**said.model_dump(exclude_none=True, exclude=named))
+    named = {"first_picture", "subject_picture", "character", *LIKE}
+    asked = wire.Create(**said.model_dump(exclude_none=True, exclude=named), **_layout(said))
     if said.first_picture:  # a model may name what is here; it may not send the studio to addresses
         asked.input_reference = {"file_id": said.first_picture}
     if said.subject_picture:
@@ -129,8 +134,17 @@ def _generate(house: House, caller: Caller, said: Generate) -> Called:
 def _remix(house: House, caller: Caller, said: Remix) -> Called:
     with house.database.read() as session:
         parent = films.finished(session, caller, said.video_id)
-    asked = wire.Remix(**said.model_dump(exclude_none=True, exclude={"video_id"}))
-    return _made(house, films.ask(house, caller, wire.derived(asked, parent, "remix", offered=house.offered)))
+    asked = wire.Remix(**said.model_dump(exclude_none=True, exclude={"video_id", *LIKE}), **_layout(said))
+    looks = inputs.asked(house, caller, asked)
+    order = wire.derived(asked, parent, "remix", conditions=looks, offered=house.offered)
+    return _made(house, films.ask(house, caller, order))
+
+
+def _layout(said: _Look) -> dict[str, Any]:
+    """Return the wire's field for the picture that a film is laid out like. Raises: InputError."""
+    if not said.like_picture:
+        return {}
+    return {inputs.PARAMS[inputs.layout(said.like_as or inputs.LAID_OUT[0])]: {"file_id": said.like_picture}}
 
 
 def _get(house: House, caller: Caller, said: Get) -> Called:

@@ -1,7 +1,8 @@
-"""Webhooks: who wants to hear of films that end, and every message to them, sent until it arrives or is given up.
+"""Webhooks: who wants to hear of jobs that end, and every message to them, sent until it arrives or is given up.
 
-A message is written in the transaction that ends its film, so none is lost; whichever process claims it sends it, and
-a claim that is not followed up (its process died) lapses. Receivers may see one twice, under the same `webhook-id`.
+A message is written in the transaction that ends its film or training, so none is lost; whichever process claims it
+sends it, and a claim that is not followed up (its process died) lapses. Receivers may see one twice, under the same
+`webhook-id`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from rushes.studio.trust import outbound
 
 LOGGER = logging.getLogger("rushes.webhooks")
 COMPLETED, FAILED = "video.completed", "video.failed"
-EVENTS = (COMPLETED, FAILED)
+TRAINED, UNTRAINED = "character.training.completed", "character.training.failed"
+EVENTS = (COMPLETED, FAILED, TRAINED, UNTRAINED)
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
 AGAIN_S = (5, 60, 300, 1_800, 7_200, 21_600, 43_200, 86_400)  # the pauses after each failure; then it is given up
 CLAIM_S, LOOK_S, BATCH = 60.0, 1.0, 20
@@ -145,10 +147,14 @@ def secret(house: House, endpoint: WebhookEndpoint, number: int | None = None) -
 
 def on_end(session: Session, job: Job) -> None:
     """Write what the owner's endpoints shall hear of a job that has just ended, into the transaction that ends it."""
-    kind = COMPLETED if job.state == SUCCEEDED else FAILED
+    completed, failed = (TRAINED, UNTRAINED) if job.is_training else (COMPLETED, FAILED)
+    kind = completed if job.state == SUCCEEDED else failed
+    about = {"id": job.id}
+    if job.is_training:  # it is looked up by its character's id
+        about["character_id"] = job.training_request().character
     for endpoint in session.scalars(sa.select(WebhookEndpoint).where(WebhookEndpoint.owner == job.owner)):
         if kind in endpoint.event_types:
-            _write(session, endpoint, kind, job.id)
+            _write(session, endpoint, kind, about)
 
 
 def deliver_due(house: House) -> int:
@@ -183,8 +189,10 @@ def send_sample(house: House, endpoint: WebhookEndpoint, kind: str) -> int:
         RequestError: 400 where nobody answers.
     """
     _events([kind])
+    is_training = kind in (TRAINED, UNTRAINED)
+    about = {"id": "training_sample", "character_id": "char_sample"} if is_training else {"id": "video_sample"}
     try:
-        return _send(house, endpoint, f"evt_{secrets.token_hex(16)}", _body(kind, "video_sample")[1])
+        return _send(house, endpoint, *_message(kind, about))
     except (outbound.OutboundError, InputError) as error:
         raise RequestError(400, "endpoint_unreachable", str(error), param="url") from None
 
@@ -233,8 +241,8 @@ def _send(house: House, endpoint: WebhookEndpoint, message_id: str, body: str) -
     return outbound.post(endpoint.url, body.encode(), headers, allow_private=house.config.allow_private_webhooks)
 
 
-def _write(session: Session, endpoint: WebhookEndpoint, kind: str, job_id: str) -> None:
-    message_id, body = _body(kind, job_id)
+def _write(session: Session, endpoint: WebhookEndpoint, kind: str, about: dict[str, str]) -> None:
+    message_id, body = _message(kind, about)
     moment = now()
     delivery = Delivery(
         id=message_id, endpoint_id=endpoint.id, body=body, state=WAITING, attempts=0, due_at=moment, created_at=moment
@@ -243,9 +251,10 @@ def _write(session: Session, endpoint: WebhookEndpoint, kind: str, job_id: str) 
     session.flush()
 
 
-def _body(kind: str, job_id: str) -> tuple[str, str]:
+def _message(kind: str, about: dict[str, str]) -> tuple[str, str]:
+    """Return the id and the body of a message."""
     message_id = f"evt_{secrets.token_hex(16)}"
-    said = {"id": message_id, "object": "event", "type": kind, "created_at": int(now()), "data": {"id": job_id}}
+    said = {"id": message_id, "object": "event", "type": kind, "created_at": int(now()), "data": about}
     return message_id, json.dumps(said)
 
 

@@ -24,6 +24,7 @@ from rushes.models.open import _catalogue as catalogue
 from rushes.serve.client import jobs, mcp
 from rushes.serve.worker import DENOISING, Watch
 from rushes.studio.house import House
+from rushes.studio.library import inputs
 from rushes.types import GenerationRequest
 
 SHORT = {"prompt": "a red boat", "tier": "flipbook"}
@@ -211,6 +212,34 @@ def test_an_assistant_names_one_of_the_models_that_are_there(place: Place, monke
         assert wrong.is_error and "there is no model 'wan2.1-13b'; known: wan2.1-1.3b, rushes" in wrong.content[0].text
 
     over_http(place, "auto", work)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_an_assistant_has_films_laid_out_like_ones_own(place: Place, mode: str) -> None:
+    still = wires.finished(place.house, place.user, "a hill")
+    foreign = wires.finished(place.house, studios.person(place.house, f"stranger_{mode}")[0])
+
+    async def work(client: Client) -> None:
+        for name, about in (("generate_video", SHORT), ("remix_video", {"video_id": still, "prompt": "a kite"})):
+            made = await client.call_tool(name, {**about, "like_picture": still, "like_as": "depth"})
+            assert not made.is_error and made.structured_content["status"] == "completed", made.content
+            with place.house.database.read() as session:
+                job = session.get_one(jobs.Job, made.structured_content["id"])
+                (condition,) = job.generation_request().conditions
+                film = session.get_one(jobs.Job, still)
+            assert (condition.kind, condition.uri) == ("depth", film.files["video"])
+            for said, why in (
+                ({"like_picture": still, "like_as": "dept"}, "laid out by 'dept'; legal: depth, edges, sketch"),
+                ({"like_picture": foreign}, f"there is no video '{foreign}'"),
+                ({"like_picture": "http://127.0.0.1/hill.png"}, "there is no video 'http://127.0.0.1/hill.png'"),
+            ):
+                wrong = await client.call_tool(name, {**about, **said})
+                assert wrong.is_error and wrong.content[0].text.endswith(why), wrong.content
+        wrong = await client.call_tool(name, {**about, "like_picture": still, "strength": 0.5})
+        assert wrong.is_error and "'edges' and 'remix' contradict each other" in wrong.content[0].text
+
+    assert mcp.LAID_OUT == inputs.LAID_OUT
+    over_http(place, mode, work)
 
 
 def test_a_reader_makes_nothing(place: Place) -> None:

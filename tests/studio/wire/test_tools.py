@@ -41,6 +41,33 @@ def test_a_film_shows_a_still_or_a_character_of_the_callers_own(tmp_path) -> Non
             assert "error" in asked(theirs, **said).answer
 
 
+def test_a_film_is_laid_out_like_a_still_or_film_of_the_callers_own(tmp_path) -> None:
+    with studios.opened(tmp_path) as house:
+        ann, bob = (showings.caller(studios.person(house, name, plan="admin")[0]) for name in ("ann", "bob"))
+        drawing, before = showings.film(house, ann.user, "a hill", format="png"), showings.film(house, ann.user)
+
+        def asked(name: str, caller=ann, **said: object) -> tools.Called:
+            about = {"video_id": before.id} if name == "remix_video" else {}
+            return tools.call(house, caller, name, json.dumps({"prompt": "a kite", **about, **said}))
+
+        for name in ("generate_video", "remix_video"):
+            for said, kind in ((None, "edges"), ("edges", "edges"), ("sketch", "sketch"), ("depth", "depth")):
+                made = asked(name, like_picture=drawing.id, like_as=said)
+                assert made.job is not None, made.answer
+                (condition,) = made.job.generation_request().conditions
+                assert (condition.kind, condition.uri) == (kind, drawing.files["video"])
+            assert asked(name, like_as="depth").job.generation_request().conditions == ()
+            wrong = asked(name, like_picture=drawing.id, like_as="sketches").answer
+            assert wrong == {"error": "a film can't be laid out by 'sketches'; legal: sketch, edges, depth"}
+            for named in ("http://127.0.0.1/hill.png", "data:image/png;base64,AAAA", "video_" + "0" * 32):
+                assert "there is no video" in asked(name, like_picture=named).answer["error"]
+            assert "there is no video" in asked(name, bob, like_picture=drawing.id).answer["error"]
+        both = {"first_picture": drawing.id}, {"strength": 0.5}
+        for name, said, against in zip(("generate_video", "remix_video"), both, ("first", "remix"), strict=True):
+            wrong = asked(name, like_picture=before.id, **said).answer["error"]
+            assert wrong == f"conditions 'edges' and '{against}' contradict each other; name one of them"
+
+
 def test_the_studios_models_are_offered_by_name_and_others_refused(tmp_path) -> None:
     names = ("wan2.1-1.3b", "wan2.1-i2v-14b-480p", "sdxl")
     with studios.opened(tmp_path) as house:
