@@ -117,7 +117,8 @@ class Generator:
         work = sum(self.film.flops((window.seconds, shot.rows, shot.columns)) for window in shot.windows)
         denoise_s = request.num_steps * step_s * work
         frame_s = cell_s * num_cells + shot.shape.height * shot.shape.width * ENCODING_S
-        most = film_bytes(self.film, self.autoencoder, shot, num_films=num_films, threads=threads)
+        leading = self.leader.models
+        most = film_bytes(self.film, self.autoencoder, shot, num_films=num_films, threads=threads, leading=leading)
         whole_s = denoise_s + shot.shape.frames * frame_s / threads
         return Estimate(seconds=whole_s, denoise_s=denoise_s, memory_bytes=most)
 

@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rushes import layouts
 from rushes.errors import InputError
@@ -57,6 +57,11 @@ class Leader:
             stager=BackdropModel.from_pretrained(folder / "backdrop") if there["backdrop"] else None,
             transform=transform,
         )
+
+    @property
+    def models(self) -> list[nn.Module]:
+        """Return the models that are there; the drafts' encoder is part of the autoencoder."""
+        return [model for model in (self.planner, self.cutter, self.stager) if model is not None]
 
     @property
     def parts(self) -> list[str]:
