@@ -15,7 +15,8 @@ WEIGHT_BYTES = 6  # a number is float32, and is there once more, in part, while 
 WAITING_FRAMES = 32  # of what x264 looks ahead at and what its threads are at, each about as large as three of RGB
 ENCODED_BYTES = 3
 PAINTED = 0.45  # of what painting counts: large buffers are given back, so that one half-second's go as the next's come
-LEAD_BYTES = 1 << 17  # of a cell and second: the pictures that lead a film, which is there as floats several times
+LEAD_BYTES = 1 << 17  # of a cell and second: the pictures that lead a window, which are there as floats several times
+KEPT_BYTES = 1 << 15  # of a cell and second outside of the window that is made
 
 
 def film_bytes(
@@ -41,5 +42,6 @@ def film_bytes(
     numbers = sum(p.numel() for model in (film, autoencoder, *leading) for p in model.parameters())
     # A processor's allocator keeps what leading and denoising free, in pieces that painting has little use for.
     work = film.forward_bytes(num_films * shot.num_tokens) + round(PAINTED * painting) + waiting
-    led = LEAD_BYTES * cells * shot.seconds if leading else 0
+    window_s = min(shot.seconds, max(window.seconds for window in shot.windows))
+    led = cells * (LEAD_BYTES * window_s + KEPT_BYTES * (shot.seconds - window_s)) if leading else 0
     return BASE_BYTES + WEIGHT_BYTES * numbers + work + led

@@ -223,7 +223,7 @@ class Captioner(nn.Module):
             boxes=boxes,
             shifts=self._shifts(middle.unflatten(0, (b, f))),
             moved=shifts(frames),
-            texture=frames.new_zeros(b, TEXTURE) if details is None else self._texture(details),
+            texture=frames.new_zeros(b, TEXTURE) if details is None else self.feel(details),
             found=found,
         )
 
@@ -233,7 +233,7 @@ class Captioner(nn.Module):
         x = _normal(self.stages[1](middle))
         return middle, x, self.search(self.deeper(x)).float()
 
-    def _texture(self, details: Tensor) -> Tensor:
+    def feel(self, details: Tensor) -> Tensor:
         """Features `[n 64]` of details: the mean and the most of each channel, wherever it is."""
         x = self.fine(details.contiguous(memory_format=torch.channels_last))
         return torch.cat((x.mean((2, 3)), x.amax((2, 3))), dim=1)

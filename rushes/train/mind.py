@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from rushes.data.banks import bank as banks
 from rushes.data.banks.caption_rows import EVERYTHING
+from rushes.data.banks.spoiling import spoil
 from rushes.data.captioning.sentences import Fields, fields_of
 from rushes.models._fields import FIELDS, TAGS
 from rushes.models.captioner import Captioner, CaptionerConfig, Look, in_order, reading_times
@@ -41,16 +42,17 @@ AT_ONCE = 16
 KEPT = "seen.safetensors"
 EYE = (
     *("stem.", "stages.", "look.", "gather.", "deeper.", "search.", "close_stem.", "close_stages.", "recognise."),
-    *("tint.", "colour.", "mark.", "shift.", "fine."),
+    *("tint.", "colour.", "mark.", "shift."),
 )
-SEEN = ("whole", "shape", "colour", "boxes", "shifts", "moved", "texture")
+SEEN = ("whole", "shape", "colour", "boxes", "shifts", "moved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MindConfig:
     """`looks` is how often each film is looked at, spoilt another way each time; `spoken` films a step are told of.
 
-    `drop` of what was seen is forgotten at random. The rest is as in DescribeConfig.
+    The details of `detailed` films a step are looked at anew, which costs little; the others show none. `drop` of what
+    was seen is forgotten at random. The rest is as in DescribeConfig.
     """
 
     run: RunConfig
@@ -59,7 +61,8 @@ class MindConfig:
     filters: SceneFilters = field(default_factory=lambda: EVERYTHING)
     num: int = 20480
     batch: int = 64
-    spoken: int = 16
+    spoken: int = 8
+    detailed: int = 24
     texts: int = 8
     looks: int = 1
     drop: float = 0.1
@@ -131,7 +134,7 @@ class MindObjective:
         times = torch.from_numpy(np.stack([reading_times(one.duration_s) for one in scenes])).float().to(device)
         durations = torch.tensor([one.duration_s for one in scenes], device=device)
         rows = torch.from_numpy(indices).to(device)
-        thought = model.think(self._recalled(rows, rng), times, durations)
+        thought = model.think(self._recalled(model, indices, rng), times, durations)
         lesson = Told(labels={a: self.seen[f"is_{a}"][rows] for a in FIELDS}, tags=self.seen["tags"][rows])
         losses, right = field_losses(thought, lesson, FIELDS)
         spoken = self._spoken(indices[: c.spoken], rng, device)
@@ -140,25 +143,38 @@ class MindObjective:
         right |= {"words": said.detach(), "contrast": contrast.detach()}
         return torch.stack(list(losses.values())).sum() + said + 0.5 * contrast, right
 
-    def _recalled(self, rows: Tensor, rng: np.random.Generator) -> Look:
+    def _recalled(self, model: Captioner, indices: np.ndarray, rng: np.random.Generator) -> Look:
         """Return what was seen of films, in tracks: of half of them as they are, of half as they are made out."""
+        rows = torch.from_numpy(indices).to(next(model.parameters()).device)
         seen = {name: self.seen[name][rows].float() for name in SEEN}
         for name in ("whole", "shape", "shifts", "moved"):
             keep = torch.from_numpy(rng.random(seen[name].shape, np.float32) >= self.config.drop).to(rows.device)
             seen[name] = seen[name] * keep / (1 - self.config.drop)
         is_true = torch.from_numpy(rng.random(len(rows)) < 0.5).to(rows.device)[:, None]
         order = torch.where(is_true, self.seen["matched"][rows], self.seen["followed"][rows])
-        return in_order(Look(**seen, found=seen["boxes"].new_zeros(0)), order)
+        texture = model.feel(self._details(indices[: self.config.detailed], rng))
+        texture = torch.cat((texture, texture.new_zeros(len(rows) - len(texture), texture.shape[1])))
+        return in_order(Look(**seen, texture=texture, found=texture.new_zeros(0)), order)
+
+    def _details(self, indices: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return details of films `[n 3 H W]` in [-1, 1], spoilt as the films were."""
+        films = self.describing.bank
+        assert films is not None
+        pictures = torch.from_numpy(films.details.take("detail", indices % len(films))).permute(0, 3, 1, 2)
+        x = pictures.to(ceiling.device()).float() / 127.5 - 1
+        return spoil(x[:, None], self._tags(indices), rng, scale=2)[:, 0]
+
+    def _tags(self, indices: np.ndarray) -> list[tuple[str, ...]]:
+        return [tuple(t for t, on in zip(TAGS, row, strict=True) if on) for row in self.seen["tags"][indices].tolist()]
 
     def _spoken(self, indices: np.ndarray, rng: np.random.Generator, device: torch.device) -> Spoken:
         """Return captions of films and of scenes that nobody draws; half of the films' writers see them."""
         films = self.describing.bank
         assert films is not None
         own = indices % len(films)
-        tags = [tuple(t for t, on in zip(TAGS, row, strict=True) if on) for row in self.seen["tags"][indices].tolist()]
         boxes = films.small.take("boxes", own)
         scenes = [from_dict(films.small.values[i]["scene"]) for i in own]
-        fields: list[Fields] = [fields_of(*one) for one in zip(scenes, boxes, tags, strict=True)]
+        fields: list[Fields] = [fields_of(*one) for one in zip(scenes, boxes, self._tags(indices), strict=True)]
         return self.describing.captions(fields, rng).to(device)
 
     def preview(self, model: nn.Module, folder: Path, step: int) -> dict[str, float]:
