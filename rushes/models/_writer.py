@@ -147,13 +147,11 @@ class TextTower(nn.Module):
     def __init__(self, config: CaptionerConfig) -> None:
         super().__init__()
         self.places = nn.Parameter(torch.randn(config.length, config.width) * 0.1)
-        self.blocks = nn.ModuleList(WriteBlock(config.width, config.heads) for _ in range(2))
+        self.block = WriteBlock(config.width, config.heads)
         self.out = nn.Linear(config.width, config.embedding)
 
     def forward(self, words: Tensor, ids: Tensor) -> Tensor:
-        x = words + self.places[: ids.shape[1]]
-        for block in self.blocks:
-            x = block(x)
+        x = self.block(words + self.places[: ids.shape[1]])
         is_word = (ids > Pieces.END)[..., None]
         mean = (rms(x) * is_word).sum(1) / is_word.sum(1).clamp(min=1)
         return F.normalize(self.out(mean).float(), dim=-1)
