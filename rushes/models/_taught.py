@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +108,10 @@ class Cast:
         """Take in an adapter. Raises: WeightsError where it does not fit."""
         teach(copy.deepcopy(self.model), adapter, strength)
         self.adapters.append((adapter, strength))
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the model's own; adapters have few."""
+        return self.model.parameters()
 
     def cut(self, prompt: str, random: torch.Generator) -> Tensor:
         """Draw what a prompt's first and second subject look like, `[2 4 p p]`, as `CutoutModel.cut` does.

@@ -36,7 +36,7 @@ def test_lines_show_the_plan(made: plan.Plan) -> None:
 
 def test_the_table_shows_hits_and_misses() -> None:
     text = report.published_text(published.rows())
-    assert "18 of 21" in text and "-43%" in text
+    assert "19 of 22" in text and "-43%" in text
     assert sum(line.startswith("* ") for line in text.splitlines()) == 7
 
 
