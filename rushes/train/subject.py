@@ -51,7 +51,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 NUM_WORDINGS = 2048
 ALONE, COLOURED, OWN = 0.15, 0.3, 0.5  # shares of the captions: the noun alone, with its colour, the still's own text
 BESIDE = 0.4  # of those that name someone else as well: how often that one is to be drawn
-SURE = 0.9  # of the stills, in which the captioner has to see the same kind
+SURE = 2 / 3  # of the stills, in which the captioner has to see the same kind; what it is matters little, as films show
 PER_ROW = 8
 FILMS = ("{} rests in the forest by day", "{} moves left on the beach at sunset")
 
@@ -61,7 +61,7 @@ class SubjectConfig:
     """`data` is a folder of 5 to 20 stills of one subject, `name` what prompts call it, `run.init` the cut-out weights.
 
     `like` is what the other models hear in its place: a kind that they know; empty takes what `captioner` sees in
-    nearly all stills. `left` are patterns of the names of stills in which it faces left. A step has `batch` pictures,
+    most stills. `left` are patterns of the names of stills in which it faces left. A step has `batch` pictures,
     half of them the subject's, turned by up to `turned` degrees and scaled by up to `scaled`; `num` scenes of the world
     are the others. `films` is a folder of weights that previews make films with, empty for none.
     """
@@ -311,7 +311,7 @@ def read_looks(captioner: Captioner, stills: list[Still]) -> list[tuple[str, str
 
 
 def alike(kinds: list[str]) -> str:
-    """Return the kind that a captioner saw in nearly all stills. Raises: InputError where it saw this and that."""
+    """Return the kind that a captioner saw in most stills. Raises: InputError where it saw this and that."""
     counts = Counter(kinds).most_common()
     if counts and counts[0][1] >= SURE * len(kinds):
         return counts[0][0]
