@@ -39,6 +39,7 @@ from rushes.nn import lora, weights
 from rushes.nn.lora import LoraConfig, LoraEmbedding
 from rushes.tiers import TIERS
 from rushes.train.cut import TABLE, CutConfig, CutObjective, Lesson, on_table
+from rushes.train.facing import turned
 from rushes.train.optimizer import OptimizerConfig
 from rushes.train.trainer import Objective, RunConfig, generator
 from rushes.types import GenerationRequest
@@ -273,6 +274,8 @@ class SubjectObjective(CutObjective):
 def read_stills(folder: Path, left: tuple[str, ...]) -> list[Still]:
     """Return the stills in a folder, cut out and facing right, each with the text beside it, in the names' order.
 
+    Those whose names match `left` are turned; where no pattern is given, those that face the other way than most.
+
     Raises:
         InputError: too few or too many, or one that nothing can be cut out of; it is named.
     """
@@ -292,7 +295,13 @@ def read_stills(folder: Path, left: tuple[str, ...]) -> list[Still]:
         except UnicodeDecodeError:
             raise InputError(f"{beside} is no text in UTF-8; it should hold what {path.name} shows") from None
         stills.append(Still(path=path, picture=picture.flip(-1) if faces_left else picture, text=text))
-    return stills
+    if left:
+        return stills
+    astray = turned(torch.stack([still.picture for still in stills]))
+    return [
+        replace(still, picture=still.picture.flip(-1)) if faces_left else still
+        for still, faces_left in zip(stills, astray, strict=True)
+    ]
 
 
 def read_looks(captioner: Captioner, stills: list[Still]) -> list[tuple[str, str]]:
