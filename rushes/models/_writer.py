@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rushes.models.captioner import CaptionerConfig
 
 LENGTHS = ("short", "medium", "dense")
-NUM_SEEN = 5  # tokens of what was seen
+NUM_SEEN = 5  # tokens of what was seen: the answers to the captioner's questions
 
 
 class Pieces:
